@@ -1,0 +1,1 @@
+"""HTTP API, dashboard and client commands of the Scheduler."""

@@ -1,0 +1,1 @@
+"""Models, interfaces, configuration and runtime of the Scheduler."""

@@ -1,0 +1,48 @@
+"""What can go wrong across a seam: every error that one room raises and another may answer."""
+
+from scheduler_core.errors.component_error import ComponentFailedError, ComponentMissingError
+from scheduler_core.errors.config_error import ConfigError, UnknownConfigKeyError
+from scheduler_core.errors.invalid_input_error import InvalidInputError, Problem
+from scheduler_core.errors.message_queue_error import MessageQueueError, MessageQueueUnavailableError
+from scheduler_core.errors.repository_error import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+    RepositoryError,
+    SchemaVersionError,
+    StoreUnavailableError,
+)
+from scheduler_core.errors.scheduler_error import SchedulerError
+from scheduler_core.errors.task_error import TaskHasDependentsError, TaskNameTakenError, TaskNotFoundError
+from scheduler_core.errors.task_run_error import (
+    IllegalTransitionError,
+    TaskRunNotFoundError,
+    TaskRunStateError,
+)
+from scheduler_core.errors.worker_error import SessionFencedError, WorkerIdTakenError
+
+__all__ = [
+    "AlreadyExistsError",
+    "ComponentFailedError",
+    "ComponentMissingError",
+    "ConfigError",
+    "ConflictError",
+    "IllegalTransitionError",
+    "InvalidInputError",
+    "MessageQueueError",
+    "MessageQueueUnavailableError",
+    "NotFoundError",
+    "Problem",
+    "RepositoryError",
+    "SchedulerError",
+    "SchemaVersionError",
+    "SessionFencedError",
+    "StoreUnavailableError",
+    "TaskHasDependentsError",
+    "TaskNameTakenError",
+    "TaskNotFoundError",
+    "TaskRunNotFoundError",
+    "TaskRunStateError",
+    "UnknownConfigKeyError",
+    "WorkerIdTakenError",
+]

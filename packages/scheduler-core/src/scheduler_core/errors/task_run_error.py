@@ -1,0 +1,29 @@
+"""Runs that are missing or in the wrong state."""
+
+from scheduler_core.errors.repository_error import ConflictError, NotFoundError
+
+
+class TaskRunNotFoundError(NotFoundError):
+    """The run was never created or has been removed by retention."""
+
+    def __init__(self, run_id: int | str) -> None:
+        super().__init__(f"There is no task run {run_id}.")
+        self.run_id = run_id
+
+
+class TaskRunStateError(ConflictError):
+    """The run's status does not allow what was asked."""
+
+    def __init__(self, run_id: int, status: str, wish: str) -> None:
+        super().__init__(f"Run {run_id} is {status} and cannot be {wish}.")
+        self.run_id = run_id
+        self.status = status
+
+
+class IllegalTransitionError(ConflictError):
+    """A run was asked to move between two statuses that the transition table does not join."""
+
+    def __init__(self, source: str, target: str) -> None:
+        super().__init__(f"A run cannot go from {source} to {target}.")
+        self.source = source
+        self.target = target

@@ -1,0 +1,54 @@
+"""A part of the system that runs in a process of its own, or beside others in one."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from scheduler_core.config import Settings
+    from scheduler_core.interfaces.clock import Clock
+
+
+class ComponentContext(Protocol):
+    """What a component is given: settings, a clock, and where this installation keeps its state."""
+
+    @property
+    def settings(self) -> "Settings":
+        """Typed sections of the configuration."""
+
+    @property
+    def clock(self) -> "Clock":
+        """Time."""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where embedded data, sockets and credentials live; exists and is private."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether several components share this process, as under `scheduler up`."""
+
+
+class Component(Protocol):
+    """Something `scheduler up` and the console scripts can run. Found by the group scheduler.components.
+
+    Components start in ascending `order`, each after the one before is ready, and stop in descending order.
+    """
+
+    name: ClassVar[str]
+    order: ClassVar[int]
+
+    def __init__(self, context: ComponentContext) -> None:
+        """Keep the context; open nothing."""
+
+    @classmethod
+    def is_enabled(cls, settings: "Settings") -> bool:
+        """Whether the configuration wants it under `scheduler up`."""
+
+    async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
+        """Open what is needed, call `ready` once with a line for people, and work until `stopping` is set.
+
+        Then drain and return. Returning earlier, or raising, stops the whole process with an error. Cancelling
+        it means: leave now.
+        """

@@ -1,0 +1,313 @@
+"""What every store must do. Methods take and return batches; each promises its effect in one statement.
+
+Every method belongs to a `UnitOfWork` (see unit_of_work). `now` is None in production, where the database's own
+clock counts; tests and simulations pass an instant. All raise StoreUnavailableError when the store is away.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from scheduler_core.models import (
+    ApiKey,
+    ClaimedRun,
+    CreatedRun,
+    DueSchedule,
+    FinishedRun,
+    FlowRequest,
+    HeldRun,
+    Lane,
+    NewWorkerSession,
+    ReapedRun,
+    RunChange,
+    RunKey,
+    RunLogEntry,
+    RunStatistics,
+    ScheduleAdvance,
+    SessionSighting,
+    SkippedSlots,
+    Slot,
+    StoredResponse,
+    SystemStatistics,
+    Task,
+    TaskDefinition,
+    TaskGraph,
+    TaskReference,
+    TaskRun,
+    TaskRunStatus,
+    TaskStatus,
+    TaskVersion,
+    WorkerSession,
+)
+
+
+class TaskRepository(Protocol):
+    """Definitions and their versions."""
+
+    async def create(
+        self,
+        definitions: Sequence[TaskDefinition],
+        next_due: Sequence[datetime | None],
+        now: datetime | None = None,
+    ) -> list[Task]:
+        """Store new tasks, in order, with the next due instant of each (None: no schedule or none left).
+
+        Raises TaskNameTakenError. Dependencies are names; TaskNotFoundError names the first missing one.
+        """
+
+    async def update(
+        self,
+        task_ids: Sequence[int],
+        definitions: Sequence[TaskDefinition],
+        next_due: Sequence[datetime | None],
+        now: datetime | None = None,
+    ) -> list[Task]:
+        """Give each task a new version. The name may change; raises TaskNameTakenError, TaskNotFoundError.
+
+        Runs of it that were admitted but not claimed go back to PENDING and take the new queue, priority and
+        type when they are admitted again (what was answered holds for what starts later).
+        """
+
+    async def get(self, reference: TaskReference, namespace: str) -> Task:
+        """The task with this id or name; raises TaskNotFoundError. An id finds INACTIVE tasks too, a name does not."""
+
+    async def get_many(self, names: Sequence[str], namespace: str) -> list[Task]:
+        """The ACTIVE or PAUSED tasks with these names, in ascending id order; names without a task are left out."""
+
+    async def page(
+        self,
+        namespace: str | None,
+        *,
+        after_id: int = 0,
+        limit: int = 50,
+        status: TaskStatus | None = None,
+        name_contains: str | None = None,
+    ) -> list[Task]:
+        """A page in ascending id order, starting after `after_id`; INACTIVE ones only when asked for by status."""
+
+    async def set_status(self, task_ids: Sequence[int], status: TaskStatus, now: datetime | None = None) -> list[Task]:
+        """Move tasks to a status and answer when it holds: no run admitted before starts after this commits.
+
+        PAUSED and INACTIVE send their DISPATCHED runs back to PENDING (PAUSED) or to CANCELLED (INACTIVE, which
+        cancels their PENDING runs too) and stop their schedules. ACTIVE does not restart schedules: see
+        ScheduleRepository.restart.
+        """
+
+    async def dependents_of(self, task_id: int) -> list[str]:
+        """Names of the tasks, not INACTIVE, that depend directly on this one, in ascending order."""
+
+    async def graph(self, namespace: str) -> TaskGraph:
+        """All tasks of a namespace that are not INACTIVE."""
+
+    async def lock_graph_of(self, root_ids: Sequence[int]) -> TaskGraph:
+        """The roots, everything downstream of them, and all their ancestors, locked against change until commit.
+
+        The lock is shared: many may hold it, while update and set_status wait for them. This is what makes a
+        birth status decided from the answer still true when it is committed.
+        """
+
+
+class ScheduleRepository(Protocol):
+    """Due instants and the ledger of slots."""
+
+    async def take_due(self, limit: int, now: datetime | None = None) -> list[DueSchedule]:
+        """Lock up to `limit` schedules that are due and that no other dispatcher holds, oldest slot first."""
+
+    async def record(
+        self,
+        advances: Sequence[ScheduleAdvance],
+        skipped: Sequence[SkippedSlots] = (),
+        now: datetime | None = None,
+    ) -> None:
+        """Move schedules on and write slots that get no run, in the transaction that took them."""
+
+    async def seconds_to_next(self, now: datetime | None = None) -> float | None:
+        """Seconds by the database's clock until the next slot is due (0 when late); None when none is planned."""
+
+    async def position(self, task_ids: Sequence[int]) -> list[ScheduleAdvance]:
+        """Where the schedules of these tasks stand; `last_slot_at` falls back to the start of their ledger."""
+
+    async def restart(
+        self, task_ids: Sequence[int], next_due: Sequence[datetime | None], now: datetime | None = None
+    ) -> None:
+        """Plan the next slots of schedules that were stopped."""
+
+    async def slots(self, task_id: int, *, after: datetime | None = None, limit: int = 100) -> list[Slot]:
+        """The ledger of a task in ascending order, starting after an instant."""
+
+
+class TaskRunRepository(Protocol):
+    """Runs, from creation to their end."""
+
+    async def create_flows(self, requests: Sequence[FlowRequest], now: datetime | None = None) -> list[CreatedRun]:
+        """Write all runs of the flows, their edges and (where asked) the root's slot.
+
+        A request whose slot exists already makes nothing. Roots come first, in the order of the requests.
+        """
+
+    async def claim(
+        self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
+    ) -> list[ClaimedRun]:
+        """Take up to `limit` DISPATCHED runs of these lanes, higher priority first, then older.
+
+        attempt is one higher afterwards. Raises SessionFencedError when the session is not alive; an empty list
+        means that there is nothing to take. Its cost does not grow with runs of other lanes.
+        """
+
+    async def versions(self, task_version_ids: Sequence[int]) -> list[TaskVersion]:
+        """The immutable task versions with these ids, in any order."""
+
+    async def finish(
+        self, session_id: int, finished: Sequence[FinishedRun], now: datetime | None = None
+    ) -> list[RunChange]:
+        """Record outcomes of attempts that this session still holds; the others are left out of the answer.
+
+        A flagged cancel turns FAILED, TIMEOUT and retries into CANCELLED. Returns where each accepted run went.
+        Raises SessionFencedError when the session is not alive and nothing was recorded.
+        """
+
+    async def hand_back(self, session_id: int, runs: Sequence[RunKey], now: datetime | None = None) -> list[RunChange]:
+        """Give up attempts without an outcome: back to PENDING (or CANCELLED when flagged), attempt not refunded."""
+
+    async def settle(
+        self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None
+    ) -> list[CreatedRun]:
+        """Tell the runs that wait for finished ones, and return those that are claimable now.
+
+        With `run_ids` only these finished runs are looked at, else any that nobody has settled. A run none of
+        whose upstreams can fulfil it any more becomes SKIPPED with its reason; what waits for that one follows.
+        """
+
+    async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:
+        """Move up to `limit` PENDING runs with nothing left to wait for to DISPATCHED, oldest first."""
+
+    async def seconds_to_next(self, now: datetime | None = None) -> float | None:
+        """Seconds by the database's clock until the next PENDING run's delay ends; None when none has one."""
+
+    async def cancel(self, run_ids: Sequence[int], now: datetime | None = None) -> list[RunChange]:
+        """Cancel runs: at once when nobody runs them, else by the flag that their worker sees.
+
+        Final runs are left as they are; all ids that exist are answered with where they stand.
+        """
+
+    async def sessions_of(self, run_ids: Sequence[int]) -> list[int]:
+        """Ids of the sessions that hold any of these runs now."""
+
+    async def get(self, run_id: int) -> TaskRun:
+        """One run; raises TaskRunNotFoundError."""
+
+    async def get_many(self, run_ids: Sequence[int]) -> list[TaskRun]:
+        """The runs with these ids that exist, in ascending id order."""
+
+    async def page(
+        self,
+        *,
+        namespace: str | None = None,
+        task_id: int | None = None,
+        flow_id: int | None = None,
+        statuses: Sequence[TaskRunStatus] = (),
+        before_id: int | None = None,
+        limit: int = 50,
+    ) -> list[TaskRun]:
+        """A page, newest (greatest id) first, of runs with an id below `before_id`."""
+
+    async def statistics(self, task_id: int, days: int, now: datetime | None = None) -> RunStatistics:
+        """Counts and durations of a task's runs created in the last `days`."""
+
+
+class RunLogRepository(Protocol):
+    """The output of runs."""
+
+    async def append(self, session_id: int, entries: Sequence[RunLogEntry]) -> int:
+        """Store output of attempts that this session still holds; returns how many entries were taken."""
+
+    async def read(self, run_id: int, *, after: tuple[int, int] = (0, 0), limit: int = 1000) -> list[RunLogEntry]:
+        """Entries after (attempt, sequence), in that order."""
+
+
+class WorkerSessionRepository(Protocol):
+    """Sessions of workers and their leases."""
+
+    async def open(self, session: NewWorkerSession, now: datetime | None = None) -> int:
+        """Begin a session with a full lease and return its id.
+
+        A session of the same worker id that is alive raises WorkerIdTakenError; one whose lease has run out, or
+        whose process (same host and boot, see NewWorkerSession) `replaces` has shown to be dead, is first
+        declared LOST and its runs are freed.
+        """
+
+    async def alive_with_id(self, worker_id: str) -> NewWorkerSession | None:
+        """Who holds this worker id now, if anybody does."""
+
+    async def declare_lost(
+        self, worker_id: str, pid: int, process_started_at: int, now: datetime | None = None
+    ) -> None:
+        """Declare the live session of exactly this process LOST and free its runs, lease or not."""
+
+    async def renew(self, session_id: int, draining: bool = False, now: datetime | None = None) -> list[HeldRun] | None:
+        """Extend the lease and return the RUNNING runs of the session; None when the session is not alive."""
+
+    async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
+        """End a session; runs that it still holds are handed back."""
+
+    async def sightings(self, now: datetime | None = None) -> list[SessionSighting]:
+        """All sessions that are ALIVE."""
+
+    async def reap(self, session_ids: Sequence[int], now: datetime | None = None) -> list[ReapedRun]:
+        """Declare LOST those of the sessions that are ALIVE with an expired lease, and move their runs on.
+
+        A run goes to PENDING with one more loss, to CANCELLED when flagged, to QUARANTINED at max_losses. Also
+        frees RUNNING runs of any session that is not ALIVE.
+        """
+
+    async def ring_targets(self, lanes: Sequence[Lane], counts: Sequence[int]) -> list[int]:
+        """Ids of live sessions with free places that can take these lanes: at most one per run, emptiest first."""
+
+    async def page(
+        self, *, alive_only: bool = False, before_id: int | None = None, limit: int = 50
+    ) -> list[WorkerSession]:
+        """A page of sessions, newest first."""
+
+
+class ApiKeyRepository(Protocol):
+    """Keys of the HTTP API, stored as hashes."""
+
+    async def create(self, name: str, prefix: str, key_hash: bytes, now: datetime | None = None) -> ApiKey:
+        """Store a key's hash; raises AlreadyExistsError when a live key has this name."""
+
+    async def find(self, key_hash: bytes) -> ApiKey | None:
+        """The live key with this hash."""
+
+    async def page(self) -> list[ApiKey]:
+        """All keys, in ascending id order."""
+
+    async def revoke(self, name: str, now: datetime | None = None) -> ApiKey:
+        """Make a live key useless at once; raises NotFoundError."""
+
+
+class IdempotencyRepository(Protocol):
+    """Answers already given, kept for a day."""
+
+    async def reserve(
+        self, scope: str, key: str, request_hash: str, now: datetime | None = None
+    ) -> StoredResponse | None:
+        """Take the key for this transaction, or return the answer that was given.
+
+        Waits for another transaction that has just taken it.
+        """
+
+    async def complete(self, scope: str, key: str, status_code: int, body: str) -> None:
+        """Keep the answer for the key that this transaction reserved."""
+
+    async def remove_expired(self, older_than_seconds: float = 86400.0, now: datetime | None = None) -> int:
+        """Forget old answers; returns how many."""
+
+
+class SystemRepository(Protocol):
+    """Questions about the whole."""
+
+    async def statistics(self, now: datetime | None = None) -> SystemStatistics:
+        """Counted by the database, now."""
+
+    async def check(self) -> None:
+        """Return if the database answers, may be written to and has the schema this version works with."""

@@ -1,0 +1,64 @@
+"""The border of a change."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from scheduler_core.interfaces.repository import (
+    ApiKeyRepository,
+    IdempotencyRepository,
+    RunLogRepository,
+    ScheduleRepository,
+    SystemRepository,
+    TaskRepository,
+    TaskRunRepository,
+    WorkerSessionRepository,
+)
+
+
+class UnitOfWork(Protocol):
+    """All repositories, speaking over one connection."""
+
+    @property
+    def tasks(self) -> TaskRepository:
+        """Definitions."""
+
+    @property
+    def schedules(self) -> ScheduleRepository:
+        """Due instants and slots."""
+
+    @property
+    def task_runs(self) -> TaskRunRepository:
+        """Runs."""
+
+    @property
+    def run_logs(self) -> RunLogRepository:
+        """Output of runs."""
+
+    @property
+    def worker_sessions(self) -> WorkerSessionRepository:
+        """Workers."""
+
+    @property
+    def api_keys(self) -> ApiKeyRepository:
+        """Keys."""
+
+    @property
+    def idempotency(self) -> IdempotencyRepository:
+        """Answers given."""
+
+    @property
+    def system(self) -> SystemRepository:
+        """The whole."""
+
+
+class Store(Protocol):
+    """Opens units of work. Leaving a `transaction` normally commits it, with an exception rolls it back."""
+
+    def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """All statements together or none. Serialization failures and deadlocks surface as ConflictError."""
+
+    def autocommit(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Each method's statement is its own transaction: one round trip for the hot paths."""
+
+    async def close(self) -> None:
+        """Give back all connections."""

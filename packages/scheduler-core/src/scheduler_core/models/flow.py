@@ -1,0 +1,64 @@
+"""A flow: all runs that one root slot or trigger starts, planned before any of them exists."""
+
+from datetime import datetime
+
+import msgspec
+
+from scheduler_core.models.task_run import RunTrigger, TaskRunStatus
+
+
+class FlowMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A run to be made: of which version, born in which status, waiting on how many upstream runs.
+
+    `needs_settlement` says that runs of the same flow wait for this one.
+    """
+
+    task_id: int
+    task_version_id: int
+    status: TaskRunStatus
+    waiting_on: int = 0
+    needs_settlement: bool = False
+
+
+class FlowPlan(msgspec.Struct, frozen=True):
+    """The runs of one flow, root first, and who waits for whom as (upstream, downstream) positions."""
+
+    members: tuple[FlowMember, ...]
+    edges: tuple[tuple[int, int], ...] = ()
+
+
+class FlowRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Flows to be written: the plan, how many copies of it, and what its root run carries.
+
+    With `slot` the root's slot row is written in the same statement and a slot that exists already makes no
+    run. `scheduled_at` None means the database's now. `parameters` is JSON text for the root only.
+    """
+
+    plan: FlowPlan
+    trigger: RunTrigger
+    copies: int = 1
+    scheduled_at: datetime | None = None
+    not_before: datetime | None = None
+    slot: bool = False
+    parameters: str | None = None
+    retry_of: int | None = None
+    trace_context: str | None = None
+
+
+class CreatedRun(msgspec.Struct, frozen=True):
+    """A run that was just written; `lane` facts are there so that the right workers can be rung."""
+
+    run_id: int
+    flow_id: int
+    task_id: int
+    status: TaskRunStatus
+    queue: str
+    task_type: str
+    scheduled_at: datetime
+
+
+class Lane(msgspec.Struct, frozen=True, order=True):
+    """What a worker can take: runs of one type from one queue."""
+
+    queue: str
+    task_type: str

@@ -1,0 +1,102 @@
+"""A task: a definition from which runs are made."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from scheduler_core.models.schedule import Schedule
+
+DEFAULT_NAMESPACE = "default"
+DEFAULT_QUEUE = "default"
+DEFAULT_PRIORITY = 5
+DEFAULT_TIMEOUT_SECONDS = 300.0
+
+TaskReference = int | str
+"""A task's id, or its name within a namespace; a name is never all digits, so the two cannot be confused."""
+
+
+class TaskStatus(StrEnum):
+    """Whether a task makes runs. INACTIVE is deleted: only its history remains, its name is free again."""
+
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    INACTIVE = "INACTIVE"
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How long to wait before a failed run is tried again: delay x multiplier^failures, capped, then jittered.
+
+    `jitter` is the greatest share, up or down, by which a delay is varied: 0.1 is ten per cent.
+    """
+
+    delay_seconds: float = 10.0
+    multiplier: float = 2.0
+    max_delay_seconds: float = 3600.0
+    jitter: float = 0.1
+
+
+class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user writes down; checked by `scheduler_core.decisions.task_rules`.
+
+    `dependencies` are names of tasks of the same namespace. `timeout_seconds` None means no limit.
+    """
+
+    name: str
+    task_type: str
+    parameters: dict[str, Any] = {}
+    schedule: Schedule | None = None
+    dependencies: tuple[str, ...] = ()
+    queue: str = DEFAULT_QUEUE
+    priority: int = DEFAULT_PRIORITY
+    timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS
+    max_retries: int = 0
+    retry: RetryPolicy = RetryPolicy()
+    namespace: str = DEFAULT_NAMESPACE
+    description: str = ""
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored task: its present definition, its state and what its schedule says next."""
+
+    id: int
+    namespace: str
+    name: str
+    status: TaskStatus
+    version: int
+    task_version_id: int
+    description: str
+    task_type: str
+    parameters: dict[str, Any]
+    schedule: Schedule | None
+    dependencies: tuple[str, ...]
+    queue: str
+    priority: int
+    timeout_seconds: float | None
+    max_retries: int
+    retry: RetryPolicy
+    next_run_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    def definition(self) -> TaskDefinition:
+        """Give back what a user would write to get this task."""
+        return TaskDefinition(
+            **{name: getattr(self, name) for name in TaskDefinition.__struct_fields__},
+        )
+
+
+class TaskVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable version of a definition, as a worker needs it; it may be cached for ever by its id."""
+
+    id: int
+    task_id: int
+    task_name: str
+    namespace: str
+    version: int
+    task_type: str
+    parameters: dict[str, Any]
+    timeout_seconds: float | None
+    max_retries: int
+    retry: RetryPolicy

@@ -1,0 +1,172 @@
+"""A run: one piece of work made from a task, its statuses and the legal moves between them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from scheduler_core.errors import IllegalTransitionError
+
+
+class TaskRunStatus(StrEnum):
+    """Where a run stands. The last six are final and never change again."""
+
+    PENDING = "PENDING"
+    DISPATCHED = "DISPATCHED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    TIMEOUT = "TIMEOUT"
+    CANCELLED = "CANCELLED"
+    SKIPPED = "SKIPPED"
+    QUARANTINED = "QUARANTINED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can change a run in this status any more."""
+        return not TRANSITIONS[self]
+
+    def check_move_to(self, target: "TaskRunStatus") -> None:
+        """Return if a run in this status may go to `target`; raise IllegalTransitionError if not."""
+        if target not in TRANSITIONS[self]:
+            raise IllegalTransitionError(self, target)
+
+
+_S = TaskRunStatus
+
+TRANSITIONS: Mapping[TaskRunStatus, frozenset[TaskRunStatus]] = MappingProxyType(
+    {
+        # admitted | given up before it could start | cancelled | an upstream failed
+        _S.PENDING: frozenset({_S.DISPATCHED, _S.CANCELLED, _S.SKIPPED}),
+        # claimed | admission taken back | cancelled
+        _S.DISPATCHED: frozenset({_S.RUNNING, _S.PENDING, _S.CANCELLED}),
+        # back to PENDING: retry after a failure, hand-back, lost session
+        _S.RUNNING: frozenset({_S.COMPLETED, _S.FAILED, _S.TIMEOUT, _S.CANCELLED, _S.PENDING, _S.QUARANTINED}),
+        _S.COMPLETED: frozenset(),
+        _S.FAILED: frozenset(),
+        _S.TIMEOUT: frozenset(),
+        _S.CANCELLED: frozenset(),
+        _S.SKIPPED: frozenset(),
+        _S.QUARANTINED: frozenset(),
+    }
+)
+"""The transition table: the diagram in docs/state_machine.md and the SQL files agree with it by test."""
+
+FINAL_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
+
+
+class RunTrigger(StrEnum):
+    """What made a run."""
+
+    SCHEDULE = "SCHEDULE"
+    MANUAL = "MANUAL"
+    DEPENDENCY = "DEPENDENCY"
+    RETRY = "RETRY"
+
+
+class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as users see it. Times are UTC; `duration` is completed_at minus started_at of the last attempt."""
+
+    id: int
+    task_id: int
+    task_name: str
+    namespace: str
+    task_version: int
+    flow_id: int
+    status: TaskRunStatus
+    trigger: RunTrigger
+    task_type: str
+    queue: str
+    priority: int
+    scheduled_at: datetime
+    not_before: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    attempt: int
+    failures: int
+    losses: int
+    max_retries: int
+    worker_id: str | None
+    cancel_requested: bool
+    waiting_on: int
+    parameters: dict[str, Any] | None
+    result: Any
+    error: str | None
+    retry_of: int | None
+
+
+class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that a session has just taken: what a worker needs beside the (cacheable) task version.
+
+    `parameters` are the overrides of this run as JSON text, or None; they win over the version's, key by key.
+    """
+
+    id: int
+    attempt: int
+    task_id: int
+    task_version_id: int
+    flow_id: int
+    failures: int
+    scheduled_at: datetime
+    parameters: str | None
+    trace_context: str | None
+    needs_settlement: bool
+
+
+class RunKey(msgspec.Struct, frozen=True):
+    """A run's fence: what is done to (id, attempt) is not done to a later attempt of the same run."""
+
+    run_id: int
+    attempt: int
+
+
+class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker reports of one attempt.
+
+    `status` is COMPLETED, FAILED, TIMEOUT or CANCELLED. With `retry_delay_seconds` the store puts a FAILED or
+    TIMEOUT run back to PENDING, unless its failures have reached max_retries or its cancel was requested.
+    `result` is JSON text. `needs_settlement` repeats what the claim said.
+    """
+
+    run_id: int
+    attempt: int
+    status: TaskRunStatus
+    result: str | None = None
+    error: str | None = None
+    retry_delay_seconds: float | None = None
+    needs_settlement: bool = False
+
+
+class RunChange(msgspec.Struct, frozen=True):
+    """A run that a statement has changed, and where it stands now."""
+
+    run_id: int
+    status: TaskRunStatus
+
+
+class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a run's output: whole lines where possible, in the order of (attempt, sequence)."""
+
+    run_id: int
+    attempt: int
+    sequence: int
+    stream: str
+    logged_at: datetime
+    content: str
+
+
+class RunStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts by status and durations in seconds of the finished attempts since `since`."""
+
+    since: datetime
+    total: int
+    by_status: dict[str, int]
+    success_rate: float | None
+    duration_seconds_mean: float | None
+    duration_seconds_p50: float | None
+    duration_seconds_p95: float | None
+    duration_seconds_max: float | None

@@ -1,0 +1,1 @@
+"""Schedules, dependencies and dispatch of the Scheduler."""

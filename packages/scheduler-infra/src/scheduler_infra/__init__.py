@@ -1,0 +1,1 @@
+"""PostgreSQL repositories, message queues and observability of the Scheduler."""

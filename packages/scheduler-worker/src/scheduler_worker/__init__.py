@@ -1,0 +1,1 @@
+"""Executors and heartbeat of the Scheduler."""
