@@ -1,0 +1,18 @@
+"""Loads the fixture modules and marks every test by the folder it lives in."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["fixtures.clock", "fixtures.database", "fixtures.broker", "fixtures.processes"]
+
+_KINDS = ("unit", "integration", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests as unit, integration or e2e by their folder."""
+    root = Path(__file__).parent
+    for item in items:
+        kind = item.path.relative_to(root).parts[0]
+        if kind in _KINDS:
+            item.add_marker(getattr(pytest.mark, kind))
