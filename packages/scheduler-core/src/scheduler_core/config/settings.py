@@ -1,26 +1,137 @@
 """All settings of a process, read once."""
 
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from scheduler_core.config.config_section import ConfigSection
+from scheduler_core.config.config_section import ConfigSection, Setting
+from scheduler_core.config.config_value import ConfigValue
+from scheduler_core.config.state_dir import find_state_dir
+from scheduler_core.config.value_conversion import convert_value, describe_type
+from scheduler_core.errors import ConfigError, UnknownConfigKeyError
 
 SectionT = TypeVar("SectionT", bound=ConfigSection)
 
+DEFAULT_ORIGIN = "default"
+
 
 class Settings:
-    """Typed sections of the merged configuration."""
+    """Typed sections of the merged configuration; made by `load_settings`, or by `of` from ready sections."""
+
+    def __init__(
+        self,
+        values: Mapping[str, Mapping[str, ConfigValue]],
+        *,
+        environment: str = "",
+        state_dir: Path | None = None,
+        config_dir: Path | None = None,
+    ) -> None:
+        self._values = values
+        self._sections: dict[type[ConfigSection], ConfigSection] = {}
+        self._environment = environment
+        self._state_dir = state_dir or find_state_dir()
+        self._config_dir = config_dir
+
+    @classmethod
+    def of(cls, *sections: ConfigSection, state_dir: Path | None = None, environment: str = "") -> "Settings":
+        """Settings holding these sections; all others have their defaults. Reads no file and no variable."""
+        settings = cls({}, environment=environment, state_dir=state_dir)
+        settings._sections.update({type(section): section for section in sections})
+        return settings
 
     @property
     def environment(self) -> str:
-        """The value of SCHEDULER_ENV, such as "development" or "production"."""
-        raise NotImplementedError
+        """The value of SCHEDULER_ENV, such as "development" or "production"; empty when it is not set."""
+        return self._environment
 
     @property
     def state_dir(self) -> Path:
-        """SCHEDULER_STATE_DIR, else the platform's place for state."""
-        raise NotImplementedError
+        """SCHEDULER_STATE_DIR, else the platform's place for state; see `find_state_dir`."""
+        return self._state_dir
+
+    @property
+    def config_dir(self) -> Path | None:
+        """The directory whose files were read; None when there is none."""
+        return self._config_dir
 
     def section(self, section: type[SectionT]) -> SectionT:
         """The section with its defaults filled in; raises ConfigError naming key, value, origin and remedy."""
-        raise NotImplementedError
+        ready = self._sections.get(section)
+        if ready is None:
+            errors, ready = self._build(section)
+            if ready is None:
+                raise join_errors(errors)
+            self._sections[section] = ready
+        if not isinstance(ready, section):
+            raise TypeError(f"{ready!r} is not a {section.__name__}")
+        return ready
+
+    def errors_of(self, section: type[ConfigSection]) -> list[ConfigError]:
+        """Everything that is wrong with a section; empty when it can be used."""
+        return [] if section in self._sections else self._build(section)[0]
+
+    def origin(self, key: str) -> str:
+        """Where the value of ``section.key`` comes from: a file, a variable, a flag, or "default"."""
+        section, _, name = key.partition(".")
+        value = self._values.get(section, {}).get(name)
+        return DEFAULT_ORIGIN if value is None else value.origin
+
+    def raw_section(self, name: str) -> Mapping[str, ConfigValue]:
+        """The values set for a section as they were found, unchecked; for sections that nobody here owns."""
+        return self._values.get(name, {})
+
+    def _build(self, section: type[SectionT]) -> tuple[list[ConfigError], SectionT | None]:
+        found = self._values.get(section.section, {})
+        known = {setting.key: setting for setting in section.settings()}
+        errors: list[ConfigError] = [
+            unknown_key(section.section, key, found[key].origin, known) for key in found if key not in known
+        ]
+        converted = {}
+        for key, setting in known.items():
+            if key in found:
+                try:
+                    converted[key] = convert_value(found[key], setting.type)
+                except ValueError as error:
+                    errors.append(_wrong_value(section.section, setting, found[key], error))
+        if errors:
+            return errors, None
+        try:
+            made = section(**converted)
+            problems = made.problems()
+        except ValueError as error:
+            return [ConfigError(f"{section.section}: {error}")], None
+        if problems:
+            return [ConfigError(self._with_origin(section.section, problem)) for problem in problems], None
+        return [], made
+
+    def _with_origin(self, section: str, problem: str) -> str:
+        key, space, rest = problem.partition(" ")
+        bare = key.rstrip(":,").removeprefix(f"{section}.")
+        value = self._values.get(section, {}).get(bare)
+        origin = f" ({value.origin})" if value is not None else ""
+        return f"{section}.{bare}{origin}{key[len(key.rstrip(':,')) :]}{space}{rest}"
+
+
+def _wrong_value(section: str, setting: Setting, value: ConfigValue, error: ValueError) -> ConfigError:
+    # A secret, or the text of an error that repeats it, must not reach a terminal or a log.
+    shown = "(secret)" if setting.secret else repr(value.value)
+    wanted = describe_type(setting.type)
+    reason = "" if setting.secret or not str(error) else f" {str(error).rstrip('.')}."
+    return ConfigError(
+        f"{section}.{setting.key} cannot be {shown} ({value.origin}): it must be {wanted}.{reason} "
+        f"Change it, or remove it to get the default {setting.default!r}."
+    )
+
+
+def unknown_key(section: str, key: str, origin: str, known: Iterable[str]) -> UnknownConfigKeyError:
+    """The error for a key that a section does not have, with the nearest name."""
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    return UnknownConfigKeyError(f"{section}.{key}", origin, f"{section}.{near[0]}" if near else None)
+
+
+def join_errors(errors: list[ConfigError]) -> ConfigError:
+    """One error that tells all of these, one on each line."""
+    if len(errors) == 1:
+        return errors[0]
+    return ConfigError(f"{len(errors)} settings cannot be used:\n" + "\n".join(f"  - {error}" for error in errors))
