@@ -127,9 +127,7 @@ class ScheduleRepository(Protocol):
     async def position(self, task_ids: Sequence[int]) -> list[ScheduleAdvance]:
         """Where the schedules of these tasks stand; `last_slot_at` falls back to the start of their ledger."""
 
-    async def restart(
-        self, task_ids: Sequence[int], next_due: Sequence[datetime | None], now: datetime | None = None
-    ) -> None:
+    async def restart(self, task_ids: Sequence[int], next_due: Sequence[datetime | None]) -> None:
         """Plan the next slots of schedules that were stopped."""
 
     async def slots(self, task_id: int, *, after: datetime | None = None, limit: int = 100) -> list[Slot]:
@@ -278,7 +276,7 @@ class ApiKeyRepository(Protocol):
     async def find(self, key_hash: bytes) -> ApiKey | None:
         """The live key with this hash."""
 
-    async def page(self) -> list[ApiKey]:
+    async def all(self) -> list[ApiKey]:
         """All keys, in ascending id order."""
 
     async def revoke(self, name: str, now: datetime | None = None) -> ApiKey:

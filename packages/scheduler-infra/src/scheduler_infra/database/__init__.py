@@ -1,0 +1,35 @@
+"""PostgreSQL: repositories, migrations and the embedded server. Outsiders need the names below, nothing else."""
+
+from pathlib import Path
+
+from scheduler_core.interfaces import Store
+from scheduler_infra.database.database_config import DatabaseConfig
+from scheduler_infra.database.database_url import resolve_url
+
+__all__ = ["DatabaseConfig", "open_store", "resolve_url"]
+
+
+async def open_store(
+    config: DatabaseConfig, *, state_dir: Path, application_name: str, max_connections: int | None = None
+) -> Store:
+    """Connect to the configured database and check that it can be used.
+
+    Raises StoreUnavailableError when it cannot be reached or not be written to, SchemaVersionError when it needs
+    `scheduler-infra db upgrade`.
+    """
+    from scheduler_infra.database.store import PostgresStore, open_pool
+
+    pool = await open_pool(
+        resolve_url(config, state_dir),
+        config,
+        application_name=application_name,
+        max_connections=max_connections or config.max_connections,
+    )
+    store = PostgresStore(pool)
+    try:
+        async with store.autocommit() as work:
+            await work.system.check()
+    except BaseException:
+        await store.close()
+        raise
+    return store

@@ -1,0 +1,15 @@
+-- Output of attempts that the session still holds; pieces of others, and pieces stored already, are left out.
+WITH stored AS (
+    INSERT INTO scheduler.task_run_logs (run_id, attempt, sequence, stream, logged_at, content)
+    SELECT piece.run_id, piece.attempt, piece.sequence, piece.stream, piece.logged_at, piece.content
+    FROM unnest(%(run_ids)s::bigint[], %(attempts)s::integer[], %(sequences)s::integer[], %(streams)s::text[],
+                %(logged_at)s::timestamptz[], %(contents)s::text[])
+        AS piece(run_id, attempt, sequence, stream, logged_at, content)
+    JOIN scheduler.task_runs AS run
+        ON run.id = piece.run_id AND run.attempt = piece.attempt AND run.session_id = %(session_id)s
+       AND run.status = 'RUNNING'
+    WHERE run.id = ANY(%(run_ids)s::bigint[])
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+)
+SELECT count(*) AS stored FROM stored

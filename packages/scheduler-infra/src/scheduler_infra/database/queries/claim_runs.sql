@@ -1,0 +1,54 @@
+-- Up to `limit` claimable runs of the given lanes, higher priority first, then older, for a session that is alive.
+-- No row: the session is not alive. One row without a run: nothing to take.
+-- First the lanes share out the limit by looking, without locks, at what is due first over all of them; then each lane
+-- locks just its share and steps over what other sessions hold. So never more than the limit is locked, and the cost
+-- does not depend on runs of lanes that this session cannot take.
+-- Every join to task_runs goes through an array, because the planner then uses the primary key whatever the
+-- statistics of this fast-changing table say.
+WITH session AS MATERIALIZED (
+    SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+    FROM scheduler.worker_sessions
+    WHERE id = %(session_id)s AND state = 'ALIVE'
+      AND lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
+    FOR SHARE
+), lane AS MATERIALIZED (
+    SELECT queue, task_type, count(*) AS share
+    FROM (
+        SELECT wanted.queue, wanted.task_type
+        FROM session
+        CROSS JOIN unnest(%(queues)s::text[], %(task_types)s::text[]) AS wanted(queue, task_type)
+        CROSS JOIN LATERAL (
+            SELECT run.priority, run.id
+            FROM scheduler.task_runs AS run
+            WHERE run.status = 'DISPATCHED' AND run.queue = wanted.queue AND run.task_type = wanted.task_type
+            ORDER BY run.priority DESC, run.id
+            LIMIT %(limit)s
+        ) AS first_of_lane
+        ORDER BY first_of_lane.priority DESC, first_of_lane.id
+        LIMIT %(limit)s
+    ) AS first_of_all
+    GROUP BY queue, task_type
+), chosen AS MATERIALIZED (
+    SELECT picked.id
+    FROM lane
+    CROSS JOIN LATERAL (
+        SELECT run.id
+        FROM scheduler.task_runs AS run
+        WHERE run.status = 'DISPATCHED' AND run.queue = lane.queue AND run.task_type = lane.task_type
+        ORDER BY run.priority DESC, run.id
+        LIMIT lane.share
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS picked
+), claimed AS (
+    UPDATE scheduler.task_runs AS run
+    SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now
+    FROM session
+    WHERE run.id = ANY(ARRAY(SELECT id FROM chosen))
+    RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
+              run.parameters::text AS parameters, run.trace_context, run.needs_settlement, run.priority
+)
+SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
+       claimed.scheduled_at, claimed.parameters, claimed.trace_context, claimed.needs_settlement
+FROM session
+LEFT JOIN claimed ON true
+ORDER BY claimed.priority DESC, claimed.id

@@ -1,0 +1,61 @@
+-- All runs of the requested flows, their edges and the roots' slots, in one statement.
+-- A request whose slot exists already makes nothing: the primary key of slots is the promise "one run per slot".
+-- Each plan (members, edges) is sent once, however many flows follow it; roots get their ids first and in order.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), member AS MATERIALIZED (
+    SELECT planned.plan, planned.position, planned.task_id, planned.task_version_id, planned.status,
+           planned.waiting_on, planned.needs_settlement, tasks.namespace, tasks.status = 'PAUSED' AS held,
+           version.queue, version.task_type, version.priority, version.max_retries
+    FROM unnest(%(member_plans)s::integer[], %(member_positions)s::integer[], %(member_tasks)s::bigint[],
+                %(member_versions)s::bigint[], %(member_statuses)s::text[], %(member_waiting_on)s::integer[],
+                %(member_needs_settlement)s::boolean[])
+        AS planned(plan, position, task_id, task_version_id, status, waiting_on, needs_settlement)
+    JOIN scheduler.tasks ON tasks.id = planned.task_id
+    JOIN scheduler.task_versions AS version ON version.id = planned.task_version_id
+), flow AS MATERIALIZED (
+    SELECT wish.*, nextval('scheduler.task_runs_id_seq') AS root_id
+    FROM unnest(%(flow_plans)s::integer[], %(flow_copies)s::integer[], %(flow_triggers)s::text[],
+                %(flow_scheduled_at)s::timestamptz[], %(flow_not_before)s::timestamptz[], %(flow_slots)s::boolean[],
+                %(flow_parameters)s::text[], %(flow_retry_of)s::bigint[], %(flow_traces)s::text[])
+        WITH ORDINALITY
+        AS wish(plan, copies, trigger, scheduled_at, not_before, slot, parameters, retry_of, trace_context, ordinal)
+    CROSS JOIN LATERAL generate_series(1, wish.copies)
+), slot AS (
+    INSERT INTO scheduler.slots (task_id, scheduled_at, shard_index, last_scheduled_at, count, run_id)
+    SELECT member.task_id, flow.scheduled_at, 0, flow.scheduled_at, 1, flow.root_id
+    FROM flow
+    JOIN member ON member.plan = flow.plan AND member.position = 0
+    WHERE flow.slot
+    ON CONFLICT DO NOTHING
+    RETURNING run_id
+), run AS MATERIALIZED (
+    SELECT flow.root_id, flow.trigger, flow.scheduled_at, flow.not_before, flow.parameters, flow.retry_of,
+           flow.trace_context, member.*,
+           CASE WHEN member.position = 0 THEN flow.root_id ELSE nextval('scheduler.task_runs_id_seq') END AS id
+    FROM flow
+    JOIN member ON member.plan = flow.plan
+    WHERE NOT flow.slot OR flow.root_id IN (SELECT run_id FROM slot)
+), edge AS (
+    INSERT INTO scheduler.task_run_dependencies (upstream_run_id, run_id)
+    SELECT upstream.id, downstream.id
+    FROM unnest(%(edge_plans)s::integer[], %(edge_upstreams)s::integer[], %(edge_downstreams)s::integer[])
+        AS planned(plan, upstream, downstream)
+    JOIN run AS upstream ON upstream.plan = planned.plan AND upstream.position = planned.upstream
+    JOIN run AS downstream ON downstream.root_id = upstream.root_id AND downstream.position = planned.downstream
+)
+INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, retry_of, scheduled_at, not_before, created_at,
+                                 max_retries, waiting_on, priority, needs_settlement, held, status, trigger, namespace,
+                                 queue, task_type, parameters, trace_context)
+SELECT run.id, run.task_id, run.task_version_id, run.root_id,
+       CASE WHEN run.position = 0 THEN run.retry_of END,
+       coalesce(run.scheduled_at, moment.now),
+       coalesce(CASE WHEN run.position = 0 THEN run.not_before END, run.scheduled_at, moment.now),
+       moment.now, run.max_retries, run.waiting_on, run.priority, run.needs_settlement, run.held, run.status,
+       CASE WHEN run.position = 0 THEN run.trigger ELSE 'DEPENDENCY' END,
+       run.namespace, run.queue, run.task_type,
+       CASE WHEN run.position = 0 THEN run.parameters::jsonb END,
+       run.trace_context
+FROM run CROSS JOIN moment
+ORDER BY run.position <> 0, run.id
+RETURNING id, flow_id, task_id, status, queue, task_type, scheduled_at

@@ -1,0 +1,29 @@
+-- New tasks with their first versions, edges and schedules, in the order given.
+-- A taken name violates uq_tasks_namespace_name and undoes everything.
+-- Takes one JSON array: definitions are rare and wide, and the server reads them in one pass.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), definition AS MATERIALIZED (
+    SELECT wide.*,
+           nextval('scheduler.tasks_id_seq') AS id,
+           nextval('scheduler.task_versions_id_seq') AS version_id
+    FROM jsonb_to_recordset(%(definitions)s::jsonb) AS wide(
+        ordinal integer, namespace text, name text, description text, task_type text, parameters jsonb,
+        schedule jsonb, dependencies jsonb, queue text, priority smallint, timeout_seconds double precision,
+        max_retries integer, retry jsonb, next_due_at timestamptz)
+    ORDER BY ordinal
+), task AS (
+    INSERT INTO scheduler.tasks (id, namespace, name, status, version, task_version_id, created_at, updated_at)
+    SELECT id, namespace, name, 'ACTIVE', 1, version_id, now, now FROM definition CROSS JOIN moment
+), version AS (
+    INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, schedule,
+                                         dependencies, queue, priority, timeout_seconds, max_retries, retry,
+                                         created_at)
+    SELECT version_id, id, 1, task_type, description, parameters, nullif(schedule, 'null'::jsonb), dependencies, queue,
+           priority, timeout_seconds, max_retries, retry, now
+    FROM definition CROSS JOIN moment
+), planned AS (
+    INSERT INTO scheduler.schedules (task_id, schedule, next_due_at, recorded_from)
+    SELECT id, schedule, next_due_at, now FROM definition CROSS JOIN moment WHERE schedule <> 'null'::jsonb
+)
+SELECT id FROM definition ORDER BY ordinal

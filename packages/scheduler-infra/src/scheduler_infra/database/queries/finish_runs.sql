@@ -1,0 +1,51 @@
+-- Outcomes of attempts that the session still holds. What it no longer holds (another attempt, another session, a
+-- final status) is left out of the answer and untouched. No row at all: the session is not alive.
+-- A failure with a delay is tried again unless its failures have reached max_retries; a flagged cancel wins over both.
+WITH session AS MATERIALIZED (
+    SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+    FROM scheduler.worker_sessions
+    WHERE id = %(session_id)s AND state = 'ALIVE'
+      AND lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
+    FOR SHARE
+), held AS MATERIALIZED (
+    SELECT run.id, run.attempt, run.failures, run.max_retries, run.cancel_requested, run.started_at
+    FROM scheduler.task_runs AS run
+    WHERE run.id = ANY(%(run_ids)s::bigint[]) AND run.status = 'RUNNING'
+      AND run.session_id = (SELECT id FROM session)
+    ORDER BY run.id
+    FOR NO KEY UPDATE
+), verdict AS MATERIALIZED (
+    SELECT held.id, held.attempt, held.started_at, report.status AS outcome, report.result, report.error, report.delay,
+           CASE
+               WHEN report.status = 'COMPLETED' THEN 'COMPLETED'
+               WHEN report.status = 'CANCELLED' OR held.cancel_requested THEN 'CANCELLED'
+               WHEN report.delay IS NOT NULL AND held.failures < held.max_retries THEN 'PENDING'
+               ELSE report.status
+           END AS status
+    FROM held
+    JOIN unnest(%(run_ids)s::bigint[], %(attempts)s::integer[], %(statuses)s::text[], %(results)s::text[],
+                %(errors)s::text[], %(delays)s::double precision[])
+        AS report(run_id, attempt, status, result, error, delay)
+        ON report.run_id = held.id AND report.attempt = held.attempt
+), past_attempt AS (
+    INSERT INTO scheduler.task_run_attempts (run_id, attempt, session_id, started_at, ended_at, outcome, error)
+    SELECT verdict.id, verdict.attempt, session.id, verdict.started_at, session.now, verdict.outcome, verdict.error
+    FROM verdict CROSS JOIN session
+    WHERE verdict.status = 'PENDING'
+), finished AS (
+    UPDATE scheduler.task_runs AS run
+    SET status = verdict.status,
+        completed_at = CASE WHEN verdict.status <> 'PENDING' THEN session.now END,
+        not_before = CASE WHEN verdict.status = 'PENDING' THEN session.now + verdict.delay * interval '1 second'
+                          ELSE run.not_before END,
+        session_id = CASE WHEN verdict.status = 'PENDING' THEN NULL ELSE run.session_id END,
+        failures = run.failures + (verdict.outcome IN ('FAILED', 'TIMEOUT'))::integer,
+        result = verdict.result::jsonb,
+        error = verdict.error
+    FROM verdict CROSS JOIN session
+    WHERE run.id = ANY(%(run_ids)s::bigint[]) AND run.id = verdict.id
+    RETURNING run.id, run.status
+)
+SELECT finished.id AS run_id, finished.status
+FROM session
+LEFT JOIN finished ON true

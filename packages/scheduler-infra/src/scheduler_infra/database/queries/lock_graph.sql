@@ -1,0 +1,27 @@
+-- The roots, all that is downstream of them and all ancestors of the roots, each locked in shared mode until commit:
+-- pausing, deleting or changing any of them waits, so a status decided from this answer is still true when written.
+WITH RECURSIVE downstream(id) AS (
+    SELECT unnest(%(root_ids)s::bigint[])
+    UNION
+    SELECT edge.task_id FROM downstream
+    JOIN scheduler.task_dependencies AS edge ON edge.depends_on_task_id = downstream.id
+), ancestor(id) AS (
+    SELECT unnest(%(root_ids)s::bigint[])
+    UNION
+    SELECT edge.depends_on_task_id FROM ancestor
+    JOIN scheduler.task_dependencies AS edge ON edge.task_id = ancestor.id
+), member AS MATERIALIZED (
+    SELECT id FROM downstream UNION SELECT id FROM ancestor
+), locked AS MATERIALIZED (
+    SELECT tasks.id, tasks.name, tasks.task_version_id, tasks.status
+    FROM scheduler.tasks
+    WHERE tasks.id = ANY(ARRAY(SELECT id FROM member)) AND tasks.status <> 'INACTIVE'
+    ORDER BY tasks.id
+    FOR SHARE OF tasks
+)
+SELECT locked.id, locked.name, locked.task_version_id, locked.status,
+       EXISTS (SELECT FROM scheduler.schedules WHERE schedules.task_id = locked.id) AS has_schedule,
+       ARRAY(SELECT depends_on_task_id FROM scheduler.task_dependencies AS edge
+             WHERE edge.task_id = locked.id ORDER BY depends_on_task_id) AS depends_on
+FROM locked
+ORDER BY locked.id

@@ -1,0 +1,50 @@
+-- Declares sessions LOST and moves their runs on, in one transaction, so that nothing slips between two scans.
+-- The predicate "expired" is repeated under the lock: a session that renewed meanwhile is left alone. With `force` the
+-- lease does not matter (its process is known to be dead). Runs of any session that is not ALIVE are swept up as well.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), expired AS MATERIALIZED (
+    SELECT session.id
+    FROM scheduler.worker_sessions AS session
+    WHERE session.id = ANY(%(session_ids)s::bigint[]) AND session.state = 'ALIVE'
+      AND (%(force)s OR session.lease_expires_at < coalesce(%(now)s::timestamptz, clock_timestamp()))
+    ORDER BY session.id
+    FOR UPDATE
+), lost AS (
+    UPDATE scheduler.worker_sessions AS session
+    SET state = 'LOST', ended_at = moment.now
+    FROM moment
+    WHERE session.id = ANY(ARRAY(SELECT id FROM expired))
+    RETURNING session.id
+), orphan AS MATERIALIZED (
+    SELECT run.id, run.attempt, run.session_id, run.started_at, run.losses, run.cancel_requested
+    FROM scheduler.task_runs AS run
+    JOIN scheduler.worker_sessions AS session ON session.id = run.session_id
+    WHERE run.status = 'RUNNING'
+      AND (session.state <> 'ALIVE' OR session.id = ANY(ARRAY(SELECT id FROM expired)))
+    ORDER BY run.id
+    FOR NO KEY UPDATE OF run
+), past_attempt AS (
+    INSERT INTO scheduler.task_run_attempts (run_id, attempt, session_id, started_at, ended_at, outcome, error)
+    SELECT orphan.id, orphan.attempt, orphan.session_id, orphan.started_at, moment.now, 'LOST',
+           'The worker session was lost.'
+    FROM orphan CROSS JOIN moment
+    WHERE NOT orphan.cancel_requested AND orphan.losses + 1 < %(max_losses)s
+), freed AS (
+    UPDATE scheduler.task_runs AS run
+    SET status = CASE WHEN run.cancel_requested THEN 'CANCELLED'
+                      WHEN run.losses + 1 >= %(max_losses)s THEN 'QUARANTINED'
+                      ELSE 'PENDING' END,
+        losses = run.losses + 1,
+        session_id = CASE WHEN run.cancel_requested OR run.losses + 1 >= %(max_losses)s THEN run.session_id END,
+        completed_at = CASE WHEN run.cancel_requested OR run.losses + 1 >= %(max_losses)s THEN moment.now END,
+        error = CASE WHEN run.cancel_requested THEN 'Cancelled; its worker session was lost.'
+                     WHEN run.losses + 1 >= %(max_losses)s
+                     THEN format('Its worker session was lost %%s times, so it is not tried again.', run.losses + 1)
+                     ELSE run.error END,
+        not_before = moment.now
+    FROM orphan CROSS JOIN moment
+    WHERE run.id = ANY(ARRAY(SELECT id FROM orphan)) AND run.id = orphan.id
+    RETURNING run.id, orphan.session_id, run.status, run.losses
+)
+SELECT id AS run_id, session_id, status, losses FROM freed ORDER BY id

@@ -1,0 +1,17 @@
+-- A session that is alive gets a full lease again and is told which runs it holds. No row: it is not alive.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), renewed AS (
+    UPDATE scheduler.worker_sessions AS session
+    SET lease_expires_at = coalesce(%(now)s::timestamptz, clock_timestamp()) + lease_seconds * interval '1 second',
+        last_heartbeat_at = moment.now,
+        renewals = renewals + 1,
+        draining = %(draining)s
+    FROM moment
+    WHERE session.id = %(session_id)s AND session.state = 'ALIVE'
+      AND session.lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
+    RETURNING session.id
+)
+SELECT run.id AS run_id, run.attempt, run.cancel_requested
+FROM renewed
+LEFT JOIN scheduler.task_runs AS run ON run.session_id = renewed.id AND run.status = 'RUNNING'

@@ -1,0 +1,24 @@
+-- Moves tasks to a status. Runs that were admitted and not claimed are recalled in the same transaction, so that
+-- none starts after the answer: to PENDING and held for PAUSED, to CANCELLED for INACTIVE; ACTIVE lets them go on.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), changed AS (
+    UPDATE scheduler.tasks
+    SET status = %(status)s, updated_at = moment.now
+    FROM moment
+    WHERE tasks.id = ANY(%(task_ids)s) AND tasks.status <> 'INACTIVE' AND tasks.status <> %(status)s
+    RETURNING tasks.id
+), stopped AS (
+    UPDATE scheduler.schedules
+    SET next_due_at = NULL
+    WHERE task_id IN (SELECT id FROM changed) AND %(status)s <> 'ACTIVE'
+), recalled AS (
+    UPDATE scheduler.task_runs
+    SET status = CASE WHEN %(status)s = 'INACTIVE' THEN 'CANCELLED' ELSE 'PENDING' END,
+        held = (%(status)s = 'PAUSED'),
+        completed_at = CASE WHEN %(status)s = 'INACTIVE' THEN moment.now END,
+        error = CASE WHEN %(status)s = 'INACTIVE' THEN 'The task was deleted before this run started.' ELSE error END
+    FROM moment
+    WHERE task_runs.task_id = ANY(ARRAY(SELECT id FROM changed)) AND task_runs.status IN ('PENDING', 'DISPATCHED')
+)
+SELECT id FROM changed

@@ -1,0 +1,42 @@
+-- One more version of each task, in the order given. Runs that nobody has claimed take the new version, queue,
+-- type and priority in the same transaction: what was answered holds for whatever starts later.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), definition AS MATERIALIZED (
+    SELECT wide.*, nextval('scheduler.task_versions_id_seq') AS version_id
+    FROM jsonb_to_recordset(%(definitions)s::jsonb) AS wide(
+        task_id bigint, namespace text, name text, description text, task_type text, parameters jsonb,
+        schedule jsonb, dependencies jsonb, queue text, priority smallint, timeout_seconds double precision,
+        max_retries integer, retry jsonb, next_due_at timestamptz)
+), changed AS (
+    UPDATE scheduler.tasks
+    SET name = definition.name, version = tasks.version + 1, task_version_id = definition.version_id,
+        updated_at = moment.now
+    FROM definition CROSS JOIN moment
+    WHERE tasks.id = definition.task_id AND tasks.status <> 'INACTIVE'
+    RETURNING tasks.id, tasks.version, tasks.status
+), version AS (
+    INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, schedule,
+                                         dependencies, queue, priority, timeout_seconds, max_retries, retry,
+                                         created_at)
+    SELECT version_id, task_id, changed.version, task_type, description, parameters, nullif(schedule, 'null'::jsonb),
+           dependencies, queue, priority, timeout_seconds, max_retries, retry, now
+    FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
+), planned AS (
+    INSERT INTO scheduler.schedules (task_id, schedule, next_due_at, recorded_from)
+    SELECT task_id, schedule, CASE WHEN changed.status = 'ACTIVE' THEN next_due_at END, now
+    FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
+    WHERE schedule <> 'null'::jsonb
+    ON CONFLICT (task_id) DO UPDATE SET schedule = excluded.schedule, next_due_at = excluded.next_due_at
+), unplanned AS (
+    DELETE FROM scheduler.schedules
+    USING definition
+    WHERE schedules.task_id = definition.task_id AND coalesce(definition.schedule, 'null'::jsonb) = 'null'::jsonb
+), rerouted AS (
+    UPDATE scheduler.task_runs
+    SET task_version_id = definition.version_id, queue = definition.queue, task_type = definition.task_type,
+        priority = definition.priority, max_retries = definition.max_retries
+    FROM definition
+    WHERE task_runs.task_id = definition.task_id AND task_runs.status IN ('PENDING', 'DISPATCHED')
+)
+SELECT id FROM changed

@@ -1,0 +1,41 @@
+"""What all repositories share: one connection, statements by name, errors of core."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, LiteralString, TypeVar
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from scheduler_infra.database.database_error import translated
+from scheduler_infra.database.query_loader import query
+
+ModelT = TypeVar("ModelT")
+Row = dict[str, Any]
+
+
+class PostgresRepository:
+    """Speaks over the connection of its unit of work."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """All rows of queries/{name}.sql as dictionaries."""
+        return await self._execute(query(name), parameters)
+
+    async def _execute(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
+        with translated():
+            async with self._connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute(statement, parameters)
+                return await cursor.fetchall() if cursor.description else []
+
+
+def converted(rows: Sequence[Row], model: type[ModelT]) -> list[ModelT]:
+    """Rows as models, with nested JSON turned into the model's own types."""
+    return msgspec.convert(rows, list[model], strict=False)  # type: ignore[valid-type]
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON text."""
+    return msgspec.json.encode(value).decode()

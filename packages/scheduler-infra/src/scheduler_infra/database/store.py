@@ -1,0 +1,186 @@
+"""The store: a small pool of connections, and units of work over them."""
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from scheduler_core.errors import StoreUnavailableError
+from scheduler_core.interfaces import (
+    ApiKeyRepository,
+    IdempotencyRepository,
+    RunLogRepository,
+    ScheduleRepository,
+    Store,
+    SystemRepository,
+    TaskRepository,
+    TaskRunRepository,
+    UnitOfWork,
+    WorkerSessionRepository,
+)
+from scheduler_infra.database.database_config import DatabaseConfig
+from scheduler_infra.database.database_error import translated
+from scheduler_infra.database.run_log_repository import PostgresRunLogRepository
+from scheduler_infra.database.schedule_repository import PostgresScheduleRepository
+from scheduler_infra.database.system_repository import PostgresSystemRepository
+from scheduler_infra.database.task_run_repository import PostgresTaskRunRepository
+from scheduler_infra.database.worker_session_repository import PostgresWorkerSessionRepository
+
+
+class PostgresUnitOfWork(UnitOfWork):
+    """Repositories over one connection, made when first asked for: the worker never loads SQLModel."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    @cached_property
+    def tasks(self) -> TaskRepository:
+        """See UnitOfWork."""
+        from scheduler_infra.database.task_repository import PostgresTaskRepository
+
+        return PostgresTaskRepository(self._connection)
+
+    @cached_property
+    def schedules(self) -> ScheduleRepository:
+        """See UnitOfWork."""
+        return PostgresScheduleRepository(self._connection)
+
+    @cached_property
+    def task_runs(self) -> TaskRunRepository:
+        """See UnitOfWork."""
+        return PostgresTaskRunRepository(self._connection)
+
+    @cached_property
+    def run_logs(self) -> RunLogRepository:
+        """See UnitOfWork."""
+        return PostgresRunLogRepository(self._connection)
+
+    @cached_property
+    def worker_sessions(self) -> WorkerSessionRepository:
+        """See UnitOfWork."""
+        return PostgresWorkerSessionRepository(self._connection)
+
+    @cached_property
+    def api_keys(self) -> ApiKeyRepository:
+        """See UnitOfWork."""
+        from scheduler_infra.database.api_key_repository import PostgresApiKeyRepository
+
+        return PostgresApiKeyRepository(self._connection)
+
+    @cached_property
+    def idempotency(self) -> IdempotencyRepository:
+        """See UnitOfWork."""
+        from scheduler_infra.database.idempotency_repository import PostgresIdempotencyRepository
+
+        return PostgresIdempotencyRepository(self._connection)
+
+    @cached_property
+    def system(self) -> SystemRepository:
+        """See UnitOfWork."""
+        return PostgresSystemRepository(self._connection)
+
+
+class PostgresStore(Store):
+    """Units of work over a pool of at most `max_connections`."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+        """See Store."""
+        async with self._connected() as connection:
+            with translated():
+                async with connection.transaction():
+                    yield PostgresUnitOfWork(connection)
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[UnitOfWork]:
+        """See Store."""
+        async with self._connected() as connection:
+            yield PostgresUnitOfWork(connection)
+
+    async def close(self) -> None:
+        """See Store."""
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection[Any]]:
+        try:
+            connection = await self._pool.getconn()
+        except PoolTimeout as error:
+            raise StoreUnavailableError(
+                f"The database gave no connection within {self._pool.timeout:g} s: it is away, or all "
+                f"{self._pool.max_size} connections of this process are in use (database.max_connections)."
+            ) from error
+        try:
+            yield connection
+        finally:
+            await self._pool.putconn(connection)
+
+
+async def open_pool(
+    url: str, config: DatabaseConfig, *, application_name: str, max_connections: int
+) -> AsyncConnectionPool[AsyncConnection[Any]]:
+    """Connect; raises StoreUnavailableError with the server's own reason when the first connection fails."""
+    options: dict[str, Any] = {
+        "autocommit": True,
+        "application_name": application_name,
+        "connect_timeout": max(1, math.ceil(config.connect_timeout_seconds)),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+    }
+    with translated():
+        # The pool would retry in the background and report a time-out: one connection by hand tells the reason.
+        async with await AsyncConnection.connect(url, **options):
+            pass
+    settings = _session_settings(config)
+
+    async def configure(connection: AsyncConnection[Any]) -> None:
+        await connection.execute(
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting(name, value)",
+            (list(settings), list(settings.values())),
+        )
+
+    pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+        url,
+        kwargs=options,
+        min_size=1,
+        max_size=max_connections,
+        configure=configure,
+        open=False,
+        timeout=config.connect_timeout_seconds,
+        reconnect_timeout=0,
+        max_lifetime=3600,
+        num_workers=1,
+    )
+    await pool.open()
+    return pool
+
+
+def _session_settings(config: DatabaseConfig) -> dict[str, str]:
+    return {
+        "timezone": "UTC",
+        "statement_timeout": f"{config.statement_timeout_seconds * 1000:.0f}",
+        "lock_timeout": f"{config.lock_timeout_seconds * 1000:.0f}",
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+        # Statistics of these fast-changing tables are always old: a plan made while a table was empty would read all
+        # of it for ever. Every statement here has its index, so a sequential scan is never the better choice.
+        "enable_seqscan": "off",
+    }

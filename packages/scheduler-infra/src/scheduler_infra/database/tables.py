@@ -1,0 +1,327 @@
+"""The tables as SQLModel sees them: for plain reads and writes by key, and for the check against the migrations.
+
+The migrations make the schema; a test compares it with these classes. Hot statements do not come here.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlmodel import Field, SQLModel
+
+SCHEMA = "scheduler"
+metadata = SQLModel.metadata
+
+
+def _instant(**options: Any) -> Any:
+    return Field(sa_type=TIMESTAMP(timezone=True), **options)
+
+
+def _big(**options: Any) -> Any:
+    return Field(sa_type=BigInteger, **options)
+
+
+def _text(**options: Any) -> Any:
+    return Field(sa_type=Text, **options)
+
+
+def _json(nullable: bool = False) -> Any:
+    return Field(sa_type=JSONB, nullable=nullable)
+
+
+def _identity() -> Any:
+    return Field(default=None, sa_column=Column("id", BigInteger, Identity(always=False), nullable=False))
+
+
+class TaskRow(SQLModel, table=True):
+    """A task and its present version."""
+
+    __tablename__: ClassVar[str] = "tasks"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_tasks"),
+        Index(
+            "uq_tasks_namespace_name", "namespace", "name", unique=True, postgresql_where=text("status <> 'INACTIVE'")
+        ),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    namespace: str = _text()
+    name: str = _text()
+    status: str = _text()
+    version: int = Field(sa_type=Integer)
+    task_version_id: int = _big()
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class TaskVersionRow(SQLModel, table=True):
+    """An immutable definition."""
+
+    __tablename__: ClassVar[str] = "task_versions"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_task_versions"),
+        UniqueConstraint("task_id", "version", name="uq_task_versions_task_id_version"),
+        ForeignKeyConstraint(["task_id"], [f"{SCHEMA}.tasks.id"], name="fk_task_versions_tasks"),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    task_id: int = _big()
+    version: int = Field(sa_type=Integer)
+    task_type: str = _text()
+    description: str = _text()
+    parameters: dict[str, Any] = _json()
+    schedule: dict[str, Any] | None = _json(nullable=True)
+    dependencies: list[str] = _json()
+    queue: str = _text()
+    priority: int = Field(sa_type=SmallInteger)
+    timeout_seconds: float | None = Field(default=None, sa_type=Double)
+    max_retries: int = Field(sa_type=Integer)
+    retry: dict[str, Any] = _json()
+    created_at: datetime = _instant()
+
+
+class TaskDependencyRow(SQLModel, table=True):
+    """An edge of the present definitions."""
+
+    __tablename__: ClassVar[str] = "task_dependencies"
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "depends_on_task_id", name="pk_task_dependencies"),
+        ForeignKeyConstraint(["task_id"], [f"{SCHEMA}.tasks.id"], name="fk_task_dependencies_tasks"),
+        ForeignKeyConstraint(
+            ["depends_on_task_id"], [f"{SCHEMA}.tasks.id"], name="fk_task_dependencies_tasks_depends_on_task_id"
+        ),
+        Index("idx_task_dependencies_depends_on_task_id", "depends_on_task_id"),
+        {"schema": SCHEMA},
+    )
+    task_id: int = _big()
+    depends_on_task_id: int = _big()
+
+
+class ScheduleRow(SQLModel, table=True):
+    """Where a task's schedule stands."""
+
+    __tablename__: ClassVar[str] = "schedules"
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", name="pk_schedules"),
+        ForeignKeyConstraint(["task_id"], [f"{SCHEMA}.tasks.id"], name="fk_schedules_tasks"),
+        Index(
+            "idx_schedules_next_due_at_task_id",
+            "next_due_at",
+            "task_id",
+            postgresql_where=text("next_due_at IS NOT NULL"),
+        ),
+        {"schema": SCHEMA},
+    )
+    task_id: int = Field(sa_column=Column("task_id", BigInteger, autoincrement=False, nullable=False))
+    schedule: dict[str, Any] = _json()
+    next_due_at: datetime | None = _instant(nullable=True, default=None)
+    last_slot_at: datetime | None = _instant(nullable=True, default=None)
+    recorded_from: datetime = _instant()
+
+
+class SlotRow(SQLModel, table=True):
+    """A slot, or a stretch of slots, of the ledger."""
+
+    __tablename__: ClassVar[str] = "slots"
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "scheduled_at", "shard_index", name="pk_slots"),
+        {"schema": SCHEMA},
+    )
+    task_id: int = _big()
+    scheduled_at: datetime = _instant()
+    shard_index: int = Field(sa_type=Integer)
+    last_scheduled_at: datetime = _instant()
+    count: int = _big()
+    run_id: int | None = _big(nullable=True, default=None)
+    reason: str | None = _text(nullable=True, default=None)
+
+
+class TaskRunRow(SQLModel, table=True):
+    """A run."""
+
+    __tablename__: ClassVar[str] = "task_runs"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_task_runs"),
+        Index(
+            "idx_task_runs_claim",
+            "queue",
+            "task_type",
+            text("priority DESC"),
+            "id",
+            postgresql_where=text("status = 'DISPATCHED'"),
+        ),
+        Index(
+            "idx_task_runs_not_before_id",
+            "not_before",
+            "id",
+            postgresql_where=text("status = 'PENDING' AND waiting_on = 0 AND NOT held"),
+        ),
+        Index("idx_task_runs_session_id", "session_id", postgresql_where=text("status = 'RUNNING'")),
+        Index(
+            "idx_task_runs_unsettled_id",
+            "id",
+            postgresql_where=text(
+                "needs_settlement AND status IN "
+                "('COMPLETED', 'FAILED', 'TIMEOUT', 'CANCELLED', 'SKIPPED', 'QUARANTINED')"
+            ),
+        ),
+        Index("idx_task_runs_task_id_id", "task_id", "id"),
+        Index("idx_task_runs_active_task_id", "task_id", postgresql_where=text("status IN ('PENDING', 'DISPATCHED')")),
+        Index("idx_task_runs_flow_id", "flow_id", "id", postgresql_where=text("flow_id <> id")),
+        Index("idx_task_runs_completed_at", "completed_at", postgresql_using="brin"),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    task_id: int = _big()
+    task_version_id: int = _big()
+    flow_id: int = _big()
+    retry_of: int | None = _big(nullable=True, default=None)
+    session_id: int | None = _big(nullable=True, default=None)
+    scheduled_at: datetime = _instant()
+    not_before: datetime = _instant()
+    created_at: datetime = _instant()
+    started_at: datetime | None = _instant(nullable=True, default=None)
+    completed_at: datetime | None = _instant(nullable=True, default=None)
+    attempt: int = Field(sa_type=Integer)
+    failures: int = Field(sa_type=Integer)
+    losses: int = Field(sa_type=Integer)
+    hand_backs: int = Field(sa_type=Integer)
+    max_retries: int = Field(sa_type=Integer)
+    waiting_on: int = Field(sa_type=Integer)
+    priority: int = Field(sa_type=SmallInteger)
+    needs_settlement: bool
+    cancel_requested: bool
+    held: bool
+    status: str = _text()
+    trigger: str = _text()
+    namespace: str = _text()
+    queue: str = _text()
+    task_type: str = _text()
+    parameters: dict[str, Any] | None = _json(nullable=True)
+    result: dict[str, Any] | None = _json(nullable=True)
+    error: str | None = _text(nullable=True, default=None)
+    trace_context: str | None = _text(nullable=True, default=None)
+
+
+class TaskRunDependencyRow(SQLModel, table=True):
+    """An edge of a flow: `run_id` waits for `upstream_run_id`."""
+
+    __tablename__: ClassVar[str] = "task_run_dependencies"
+    __table_args__ = (
+        PrimaryKeyConstraint("upstream_run_id", "run_id", name="pk_task_run_dependencies"),
+        Index("idx_task_run_dependencies_run_id", "run_id"),
+        {"schema": SCHEMA},
+    )
+    upstream_run_id: int = _big()
+    run_id: int = _big()
+
+
+class TaskRunAttemptRow(SQLModel, table=True):
+    """An attempt that was not the last of its run."""
+
+    __tablename__: ClassVar[str] = "task_run_attempts"
+    __table_args__ = (PrimaryKeyConstraint("run_id", "attempt", name="pk_task_run_attempts"), {"schema": SCHEMA})
+    run_id: int = _big()
+    attempt: int = Field(sa_type=Integer)
+    session_id: int | None = _big(nullable=True, default=None)
+    started_at: datetime | None = _instant(nullable=True, default=None)
+    ended_at: datetime = _instant()
+    outcome: str = _text()
+    error: str | None = _text(nullable=True, default=None)
+
+
+class TaskRunLogRow(SQLModel, table=True):
+    """A piece of a run's output."""
+
+    __tablename__: ClassVar[str] = "task_run_logs"
+    __table_args__ = (
+        PrimaryKeyConstraint("run_id", "attempt", "sequence", name="pk_task_run_logs"),
+        {"schema": SCHEMA},
+    )
+    run_id: int = _big()
+    attempt: int = Field(sa_type=Integer)
+    sequence: int = Field(sa_type=Integer)
+    stream: str = _text()
+    logged_at: datetime = _instant()
+    content: str = _text()
+
+
+class WorkerSessionRow(SQLModel, table=True):
+    """One life of one worker process."""
+
+    __tablename__: ClassVar[str] = "worker_sessions"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_worker_sessions"),
+        Index("uq_worker_sessions_worker_id", "worker_id", unique=True, postgresql_where=text("state = 'ALIVE'")),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    worker_id: str = _text()
+    hostname: str = _text()
+    pid: int = Field(sa_type=Integer)
+    boot_id: str = _text()
+    process_started_at: int = _big()
+    state: str = _text()
+    draining: bool
+    queues: list[str] = Field(sa_type=ARRAY(Text))
+    task_types: list[str] = Field(sa_type=ARRAY(Text))
+    places: int = Field(sa_type=Integer)
+    lease_seconds: float = Field(sa_type=Double)
+    lease_expires_at: datetime = _instant()
+    renewals: int = _big()
+    version: str = _text()
+    started_at: datetime = _instant()
+    last_heartbeat_at: datetime = _instant()
+    ended_at: datetime | None = _instant(nullable=True, default=None)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A key of the HTTP API, by its hash."""
+
+    __tablename__: ClassVar[str] = "api_keys"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_api_keys"),
+        UniqueConstraint("key_hash", name="uq_api_keys_key_hash"),
+        Index("uq_api_keys_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    name: str = _text()
+    prefix: str = _text()
+    key_hash: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = _instant()
+    last_used_at: datetime | None = _instant(nullable=True, default=None)
+    revoked_at: datetime | None = _instant(nullable=True, default=None)
+
+
+class IdempotencyKeyRow(SQLModel, table=True):
+    """An answer given to a request that may be repeated."""
+
+    __tablename__: ClassVar[str] = "idempotency_keys"
+    __table_args__ = (
+        PrimaryKeyConstraint("scope", "key", name="pk_idempotency_keys"),
+        Index("idx_idempotency_keys_created_at", "created_at"),
+        {"schema": SCHEMA},
+    )
+    scope: str = _text()
+    key: str = _text()
+    request_hash: str = _text()
+    status_code: int | None = Field(default=None, sa_type=Integer)
+    body: str | None = _text(nullable=True, default=None)
+    created_at: datetime = _instant()

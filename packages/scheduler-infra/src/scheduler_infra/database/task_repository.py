@@ -1,0 +1,192 @@
+"""Tasks, their versions and their edges in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlmodel import col, select
+
+from scheduler_core.errors import TaskNotFoundError
+from scheduler_core.interfaces import TaskRepository
+from scheduler_core.models import Task, TaskDefinition, TaskGraph, TaskNode, TaskReference, TaskStatus
+from scheduler_infra.database.repository import PostgresRepository, Row, converted, json_text
+from scheduler_infra.database.statement import compiled
+from scheduler_infra.database.tables import ScheduleRow, TaskDependencyRow, TaskRow, TaskVersionRow
+
+
+class PostgresTaskRepository(PostgresRepository, TaskRepository):
+    """TaskRepository over one connection."""
+
+    async def create(
+        self, definitions: Sequence[TaskDefinition], next_due: Sequence[datetime | None], now: datetime | None = None
+    ) -> list[Task]:
+        """See TaskRepository."""
+        async with self._connection.transaction():
+            wide = [
+                _wide(definition, due, ordinal=ordinal)
+                for ordinal, (definition, due) in enumerate(zip(definitions, next_due, strict=True))
+            ]
+            rows = await self._rows("create_tasks", {"definitions": json_text(wide), "now": now})
+            ids = [row["id"] for row in rows]
+            await self._replace_dependencies(ids, definitions)
+            return await self._by_ids(ids)
+
+    async def update(
+        self,
+        task_ids: Sequence[int],
+        definitions: Sequence[TaskDefinition],
+        next_due: Sequence[datetime | None],
+        now: datetime | None = None,
+    ) -> list[Task]:
+        """See TaskRepository."""
+        async with self._connection.transaction():
+            await self._rows("lock_tasks", {"task_ids": list(task_ids)})
+            wide = [
+                _wide(definition, due, task_id=task_id)
+                for task_id, definition, due in zip(task_ids, definitions, next_due, strict=True)
+            ]
+            rows = await self._rows("update_tasks", {"definitions": json_text(wide), "now": now})
+            changed = {row["id"] for row in rows}
+            for task_id in task_ids:
+                if task_id not in changed:
+                    raise TaskNotFoundError(task_id)
+            await self._replace_dependencies(task_ids, definitions)
+            return await self._by_ids(task_ids)
+
+    async def get(self, reference: TaskReference, namespace: str) -> Task:
+        """See TaskRepository."""
+        statement = _TASKS
+        if isinstance(reference, int) or reference.isdigit():
+            statement = statement.where(col(TaskRow.id) == int(reference))
+        else:
+            statement = statement.where(
+                col(TaskRow.namespace) == namespace,
+                col(TaskRow.name) == reference,
+                col(TaskRow.status) != TaskStatus.INACTIVE.value,
+            )
+        for task in await self._select(statement):
+            return task
+        raise TaskNotFoundError(reference, namespace)
+
+    async def get_many(self, names: Sequence[str], namespace: str) -> list[Task]:
+        """See TaskRepository."""
+        return await self._select(
+            _TASKS.where(
+                col(TaskRow.namespace) == namespace,
+                col(TaskRow.name).in_(list(names)),
+                col(TaskRow.status) != TaskStatus.INACTIVE.value,
+            ).order_by(col(TaskRow.id))
+        )
+
+    async def page(
+        self,
+        namespace: str | None,
+        *,
+        after_id: int = 0,
+        limit: int = 50,
+        status: TaskStatus | None = None,
+        name_contains: str | None = None,
+    ) -> list[Task]:
+        """See TaskRepository."""
+        statement = _TASKS.where(col(TaskRow.id) > after_id).order_by(col(TaskRow.id)).limit(limit)
+        if namespace is not None:
+            statement = statement.where(col(TaskRow.namespace) == namespace)
+        if status is not None:
+            statement = statement.where(col(TaskRow.status) == status.value)
+        else:
+            statement = statement.where(col(TaskRow.status) != TaskStatus.INACTIVE.value)
+        if name_contains:
+            statement = statement.where(col(TaskRow.name).icontains(name_contains, autoescape=True))
+        return await self._select(statement)
+
+    async def set_status(self, task_ids: Sequence[int], status: TaskStatus, now: datetime | None = None) -> list[Task]:
+        """See TaskRepository."""
+        async with self._connection.transaction():
+            await self._rows("lock_tasks", {"task_ids": list(task_ids)})
+            await self._rows("set_task_status", {"task_ids": list(task_ids), "status": status.value, "now": now})
+            return await self._by_ids(task_ids)
+
+    async def dependents_of(self, task_id: int) -> list[str]:
+        """See TaskRepository."""
+        statement = (
+            select(TaskRow.name)
+            .join(TaskDependencyRow, col(TaskDependencyRow.task_id) == col(TaskRow.id))
+            .where(
+                col(TaskDependencyRow.depends_on_task_id) == task_id,
+                col(TaskRow.status) != TaskStatus.INACTIVE.value,
+            )
+            .order_by(col(TaskRow.name))
+        )
+        return [row["name"] for row in await self._execute(*compiled(statement))]
+
+    async def graph(self, namespace: str) -> TaskGraph:
+        """See TaskRepository."""
+        return _graph(await self._rows("task_graph", {"namespace": namespace}))
+
+    async def lock_graph_of(self, root_ids: Sequence[int]) -> TaskGraph:
+        """See TaskRepository."""
+        return _graph(await self._rows("lock_graph", {"root_ids": list(root_ids)}))
+
+    async def _replace_dependencies(self, ids: Sequence[int], definitions: Sequence[TaskDefinition]) -> None:
+        edges = [(task_id, name) for task_id, d in zip(ids, definitions, strict=True) for name in d.dependencies]
+        for namespace in sorted({definition.namespace for definition in definitions}):
+            owners = [i for i, d in zip(ids, definitions, strict=True) if d.namespace == namespace]
+            wanted = [(task_id, name) for task_id, name in edges if task_id in set(owners)]
+            missing = await self._rows(
+                "replace_dependencies",
+                {
+                    "task_ids": [task_id for task_id, _ in wanted],
+                    "names": [name for _, name in wanted],
+                    "owners": owners,
+                    "namespace": namespace,
+                },
+            )
+            if missing:
+                raise TaskNotFoundError(missing[0]["name"], namespace)
+
+    async def _by_ids(self, ids: Sequence[int]) -> list[Task]:
+        found = {task.id: task for task in await self._select(_TASKS.where(col(TaskRow.id).in_(list(ids))))}
+        for task_id in ids:
+            if task_id not in found:
+                raise TaskNotFoundError(task_id)
+        return [found[task_id] for task_id in ids]
+
+    async def _select(self, statement: Any) -> list[Task]:
+        return converted(await self._execute(*compiled(statement)), Task)
+
+
+_TASKS = (
+    select(  # type: ignore[call-overload]
+        TaskRow.id,
+        TaskRow.namespace,
+        TaskRow.name,
+        TaskRow.status,
+        TaskRow.version,
+        TaskRow.task_version_id,
+        TaskVersionRow.description,
+        TaskVersionRow.task_type,
+        TaskVersionRow.parameters,
+        TaskVersionRow.schedule,
+        TaskVersionRow.dependencies,
+        TaskVersionRow.queue,
+        TaskVersionRow.priority,
+        TaskVersionRow.timeout_seconds,
+        TaskVersionRow.max_retries,
+        TaskVersionRow.retry,
+        col(ScheduleRow.next_due_at).label("next_run_at"),
+        TaskRow.created_at,
+        TaskRow.updated_at,
+    )
+    .join(TaskVersionRow, col(TaskVersionRow.id) == col(TaskRow.task_version_id))
+    .join(ScheduleRow, col(ScheduleRow.task_id) == col(TaskRow.id), isouter=True)
+)
+
+
+def _wide(definition: TaskDefinition, next_due: datetime | None, **extra: int) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(definition, builtin_types=(datetime,))
+    return {**fields, "next_due_at": next_due, **extra}
+
+
+def _graph(rows: list[Row]) -> TaskGraph:
+    return TaskGraph(converted(rows, TaskNode))

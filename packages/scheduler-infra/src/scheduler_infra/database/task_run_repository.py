@@ -1,0 +1,260 @@
+"""Runs in PostgreSQL: the hot path."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from scheduler_core.errors import SessionFencedError, TaskRunNotFoundError
+from scheduler_core.interfaces import TaskRunRepository
+from scheduler_core.models import (
+    ClaimedRun,
+    CreatedRun,
+    FinishedRun,
+    FlowPlan,
+    FlowRequest,
+    Lane,
+    RunChange,
+    RunKey,
+    RunStatistics,
+    TaskRun,
+    TaskRunStatus,
+    TaskVersion,
+)
+from scheduler_infra.database.repository import PostgresRepository, Row, converted
+
+_RUNS = """
+SELECT run.id, run.task_id, tasks.name AS task_name, run.namespace, version.version AS task_version, run.flow_id,
+       run.status, run.trigger, run.task_type, run.queue, run.priority, run.scheduled_at, run.not_before,
+       run.created_at, run.started_at, run.completed_at, run.attempt, run.failures, run.losses, run.max_retries,
+       session.worker_id, run.cancel_requested, run.waiting_on, run.parameters, run.result, run.error, run.retry_of
+FROM scheduler.task_runs AS run
+JOIN scheduler.tasks ON tasks.id = run.task_id
+JOIN scheduler.task_versions AS version ON version.id = run.task_version_id
+LEFT JOIN scheduler.worker_sessions AS session ON session.id = run.session_id
+"""
+
+
+class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
+    """TaskRunRepository over one connection."""
+
+    async def create_flows(self, requests: Sequence[FlowRequest], now: datetime | None = None) -> list[CreatedRun]:
+        """See TaskRunRepository."""
+        return [_created(row) for row in await self._rows("create_flows", {**_flow_arrays(requests), "now": now})]
+
+    async def claim(
+        self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
+    ) -> list[ClaimedRun]:
+        """See TaskRunRepository."""
+        rows = await self._rows(
+            "claim_runs",
+            {
+                "session_id": session_id,
+                "queues": [lane.queue for lane in lanes],
+                "task_types": [lane.task_type for lane in lanes],
+                "limit": limit,
+                "now": now,
+            },
+        )
+        if not rows:
+            raise SessionFencedError(session_id)
+        return [ClaimedRun(**row) for row in rows if row["id"] is not None]
+
+    async def versions(self, task_version_ids: Sequence[int]) -> list[TaskVersion]:
+        """See TaskRunRepository."""
+        rows = await self._execute(
+            "SELECT version.id, version.task_id, tasks.name AS task_name, tasks.namespace, version.version, "
+            "version.task_type, version.parameters, version.timeout_seconds, version.max_retries, version.retry "
+            "FROM scheduler.task_versions AS version JOIN scheduler.tasks ON tasks.id = version.task_id "
+            "WHERE version.id = ANY(%(ids)s)",
+            {"ids": list(task_version_ids)},
+        )
+        return converted(rows, TaskVersion)
+
+    async def finish(
+        self, session_id: int, finished: Sequence[FinishedRun], now: datetime | None = None
+    ) -> list[RunChange]:
+        """See TaskRunRepository."""
+        rows = await self._rows(
+            "finish_runs",
+            {
+                "session_id": session_id,
+                "run_ids": [run.run_id for run in finished],
+                "attempts": [run.attempt for run in finished],
+                "statuses": [run.status.value for run in finished],
+                "results": [run.result for run in finished],
+                "errors": [run.error for run in finished],
+                "delays": [run.retry_delay_seconds for run in finished],
+                "now": now,
+            },
+        )
+        return _changes(session_id, rows)
+
+    async def hand_back(self, session_id: int, runs: Sequence[RunKey], now: datetime | None = None) -> list[RunChange]:
+        """See TaskRunRepository."""
+        rows = await self._rows(
+            "hand_back_runs",
+            {
+                "session_id": session_id,
+                "run_ids": [run.run_id for run in runs],
+                "attempts": [run.attempt for run in runs],
+                "now": now,
+            },
+        )
+        return _changes(session_id, rows)
+
+    async def settle(
+        self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None
+    ) -> list[CreatedRun]:
+        """See TaskRunRepository."""
+        claimable: list[CreatedRun] = []
+        ended = None if run_ids is None else list(run_ids)
+        # One round per generation of skipped runs: a skipped run ends what waits for it in the next one.
+        while ended is None or ended:
+            rows = await self._rows("settle_runs", {"run_ids": ended, "limit": limit, "now": now})
+            skipped = [row["id"] for row in rows if row.pop("needs_settlement") and row["status"] == "SKIPPED"]
+            claimable.extend(_created(row) for row in rows if row["status"] == "DISPATCHED")
+            ended = skipped
+        return claimable
+
+    async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:
+        """See TaskRunRepository."""
+        rows = await self._rows("admit_runs", {"limit": limit, "now": now})
+        return [_created(row) for row in rows if row["status"] == "DISPATCHED"]
+
+    async def seconds_to_next(self, now: datetime | None = None) -> float | None:
+        """See TaskRunRepository."""
+        rows = await self._execute(
+            "SELECT extract(epoch FROM min(not_before) - coalesce(%(now)s::timestamptz, clock_timestamp()))"
+            "::double precision AS seconds FROM scheduler.task_runs "
+            "WHERE status = 'PENDING' AND waiting_on = 0 AND NOT held",
+            {"now": now},
+        )
+        seconds: float | None = rows[0]["seconds"]
+        return None if seconds is None else max(0.0, seconds)
+
+    async def cancel(self, run_ids: Sequence[int], now: datetime | None = None) -> list[RunChange]:
+        """See TaskRunRepository."""
+        return [_change(row) for row in await self._rows("cancel_runs", {"run_ids": list(run_ids), "now": now})]
+
+    async def sessions_of(self, run_ids: Sequence[int]) -> list[int]:
+        """See TaskRunRepository."""
+        rows = await self._execute(
+            "SELECT DISTINCT session_id FROM scheduler.task_runs WHERE id = ANY(%(run_ids)s) AND status = 'RUNNING'",
+            {"run_ids": list(run_ids)},
+        )
+        return [row["session_id"] for row in rows]
+
+    async def get(self, run_id: int) -> TaskRun:
+        """See TaskRunRepository."""
+        for run in await self.get_many([run_id]):
+            return run
+        raise TaskRunNotFoundError(run_id)
+
+    async def get_many(self, run_ids: Sequence[int]) -> list[TaskRun]:
+        """See TaskRunRepository."""
+        rows = await self._execute(
+            _RUNS + "WHERE run.id = ANY(%(run_ids)s) ORDER BY run.id", {"run_ids": list(run_ids)}
+        )
+        return converted(rows, TaskRun)
+
+    async def page(
+        self,
+        *,
+        namespace: str | None = None,
+        task_id: int | None = None,
+        flow_id: int | None = None,
+        statuses: Sequence[TaskRunStatus] = (),
+        before_id: int | None = None,
+        limit: int = 50,
+    ) -> list[TaskRun]:
+        """See TaskRunRepository."""
+        # Only the conditions that are asked for stand in the statement: each combination has its own good plan.
+        where = "WHERE true"
+        if namespace is not None:
+            where += " AND run.namespace = %(namespace)s"
+        if task_id is not None:
+            where += " AND run.task_id = %(task_id)s"
+        if flow_id is not None:
+            # A root's flow id is its own id, which the index on flow_id leaves out.
+            where += " AND (run.id = %(flow_id)s OR (run.flow_id = %(flow_id)s AND run.flow_id <> run.id))"
+        if statuses:
+            where += " AND run.status = ANY(%(statuses)s)"
+        if before_id is not None:
+            where += " AND run.id < %(before_id)s"
+        rows = await self._execute(
+            _RUNS + where + " ORDER BY run.id DESC LIMIT %(limit)s",
+            {
+                "namespace": namespace,
+                "task_id": task_id,
+                "flow_id": flow_id,
+                "statuses": [status.value for status in statuses],
+                "before_id": before_id,
+                "limit": limit,
+            },
+        )
+        return converted(rows, TaskRun)
+
+    async def statistics(self, task_id: int, days: int, now: datetime | None = None) -> RunStatistics:
+        """See TaskRunRepository."""
+        rows = await self._rows("run_statistics", {"task_id": task_id, "days": days, "now": now})
+        row = rows[0]
+        ended = sum(row["by_status"].get(status, 0) for status in ("COMPLETED", "FAILED", "TIMEOUT", "QUARANTINED"))
+        rate = row["by_status"].get("COMPLETED", 0) / ended if ended else None
+        return RunStatistics(**row, success_rate=rate)
+
+
+def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
+    """The requests as columns; a plan that several requests share is sent once."""
+    numbers: dict[int, int] = {}
+    plans: list[FlowPlan] = []
+    for request in requests:
+        if id(request.plan) not in numbers:
+            numbers[id(request.plan)] = len(plans)
+            plans.append(request.plan)
+    members = [
+        (number, position, member) for number, plan in enumerate(plans) for position, member in enumerate(plan.members)
+    ]
+    edges = [(number, up, down) for number, plan in enumerate(plans) for up, down in plan.edges]
+    return {
+        "member_plans": [number for number, _, _ in members],
+        "member_positions": [position for _, position, _ in members],
+        "member_tasks": [member.task_id for _, _, member in members],
+        "member_versions": [member.task_version_id for _, _, member in members],
+        "member_statuses": [member.status.value for _, _, member in members],
+        "member_waiting_on": [member.waiting_on for _, _, member in members],
+        "member_needs_settlement": [member.needs_settlement for _, _, member in members],
+        "edge_plans": [number for number, _, _ in edges],
+        "edge_upstreams": [up for _, up, _ in edges],
+        "edge_downstreams": [down for _, _, down in edges],
+        "flow_plans": [numbers[id(request.plan)] for request in requests],
+        "flow_copies": [request.copies for request in requests],
+        "flow_triggers": [request.trigger.value for request in requests],
+        "flow_scheduled_at": [request.scheduled_at for request in requests],
+        "flow_not_before": [request.not_before for request in requests],
+        "flow_slots": [request.slot for request in requests],
+        "flow_parameters": [request.parameters for request in requests],
+        "flow_retry_of": [request.retry_of for request in requests],
+        "flow_traces": [request.trace_context for request in requests],
+    }
+
+
+def _changes(session_id: int, rows: list[Row]) -> list[RunChange]:
+    if not rows:
+        raise SessionFencedError(session_id)
+    return [_change(row) for row in rows if row["run_id"] is not None]
+
+
+def _change(row: Row) -> RunChange:
+    return RunChange(row["run_id"], TaskRunStatus(row["status"]))
+
+
+def _created(row: Row) -> CreatedRun:
+    return CreatedRun(
+        run_id=row["id"],
+        flow_id=row["flow_id"],
+        task_id=row["task_id"],
+        status=TaskRunStatus(row["status"]),
+        queue=row["queue"],
+        task_type=row["task_type"],
+        scheduled_at=row["scheduled_at"],
+    )

@@ -1,0 +1,150 @@
+"""Worker sessions and their leases in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from scheduler_core.errors import AlreadyExistsError, WorkerIdTakenError
+from scheduler_core.interfaces import WorkerSessionRepository
+from scheduler_core.models import (
+    HeldRun,
+    Lane,
+    NewWorkerSession,
+    ReapedRun,
+    RunChange,
+    SessionSighting,
+    TaskRunStatus,
+    WorkerSession,
+)
+from scheduler_infra.database.repository import PostgresRepository, Row, converted
+
+MAX_LOSSES = 5
+"""How many lost sessions a run survives before it is QUARANTINED."""
+
+_SECONDS_LEFT = (
+    "extract(epoch FROM lease_expires_at - coalesce(%(now)s::timestamptz, clock_timestamp()))"
+    "::double precision AS seconds_left"
+)
+
+
+class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepository):
+    """WorkerSessionRepository over one connection."""
+
+    async def open(self, session: NewWorkerSession, now: datetime | None = None) -> int:
+        """See WorkerSessionRepository."""
+        holder = await self._holder(session.worker_id, now)
+        if holder is not None:
+            if holder["seconds_left"] > 0:
+                raise _taken(holder)
+            await self.reap([holder["id"]], now)
+        try:
+            async with self._connection.transaction():
+                rows = await self._rows("open_session", {**_fields(session), "now": now})
+        except AlreadyExistsError:
+            holder = await self._holder(session.worker_id, now)
+            if holder is None:
+                raise
+            raise _taken(holder) from None
+        session_id: int = rows[0]["id"]
+        return session_id
+
+    async def alive_with_id(self, worker_id: str) -> NewWorkerSession | None:
+        """See WorkerSessionRepository."""
+        holder = await self._holder(worker_id, None)
+        if holder is None:
+            return None
+        return msgspec.convert({k: holder[k] for k in NewWorkerSession.__struct_fields__}, NewWorkerSession)
+
+    async def declare_lost(
+        self, worker_id: str, pid: int, process_started_at: int, now: datetime | None = None
+    ) -> None:
+        """See WorkerSessionRepository."""
+        holder = await self._holder(worker_id, now)
+        if holder and (holder["pid"], holder["process_started_at"]) == (pid, process_started_at):
+            await self._reap([holder["id"]], now, force=True)
+
+    async def renew(self, session_id: int, draining: bool = False, now: datetime | None = None) -> list[HeldRun] | None:
+        """See WorkerSessionRepository."""
+        rows = await self._rows("renew_session", {"session_id": session_id, "draining": draining, "now": now})
+        if not rows:
+            return None
+        return [HeldRun(**row) for row in rows if row["run_id"] is not None]
+
+    async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
+        """See WorkerSessionRepository."""
+        async with self._connection.transaction():
+            rows = await self._rows(
+                "hand_back_runs", {"session_id": session_id, "run_ids": None, "attempts": None, "now": now}
+            )
+            await self._rows("close_session", {"session_id": session_id, "now": now})
+        return [RunChange(row["run_id"], TaskRunStatus(row["status"])) for row in rows if row["run_id"] is not None]
+
+    async def sightings(self, now: datetime | None = None) -> list[SessionSighting]:
+        """See WorkerSessionRepository."""
+        rows = await self._execute(
+            "SELECT id AS session_id, worker_id, renewals, lease_seconds, "
+            "lease_expires_at < coalesce(%(now)s::timestamptz, clock_timestamp()) AS lease_expired "
+            "FROM scheduler.worker_sessions WHERE state = 'ALIVE' ORDER BY id",
+            {"now": now},
+        )
+        return [SessionSighting(**row) for row in rows]
+
+    async def reap(self, session_ids: Sequence[int], now: datetime | None = None) -> list[ReapedRun]:
+        """See WorkerSessionRepository."""
+        return await self._reap(session_ids, now, force=False)
+
+    async def ring_targets(self, lanes: Sequence[Lane], counts: Sequence[int]) -> list[int]:
+        """See WorkerSessionRepository."""
+        rows = await self._rows(
+            "ring_targets",
+            {
+                "queues": [lane.queue for lane in lanes],
+                "task_types": [lane.task_type for lane in lanes],
+                "counts": list(counts),
+                "now": None,
+            },
+        )
+        return [row["id"] for row in rows]
+
+    async def page(
+        self, *, alive_only: bool = False, before_id: int | None = None, limit: int = 50
+    ) -> list[WorkerSession]:
+        """See WorkerSessionRepository."""
+        rows = await self._execute(
+            "SELECT session.id, worker_id, hostname, pid, state, draining, queues, task_types, places, "
+            "(SELECT count(*) FROM scheduler.task_runs AS run "
+            "WHERE run.session_id = session.id AND run.status = 'RUNNING') AS running, "
+            "lease_seconds, lease_expires_at, version, started_at, last_heartbeat_at, ended_at "
+            "FROM scheduler.worker_sessions AS session "
+            "WHERE (NOT %(alive_only)s OR state = 'ALIVE') AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s) "
+            "ORDER BY session.id DESC LIMIT %(limit)s",
+            {"alive_only": alive_only, "before_id": before_id, "limit": limit},
+        )
+        return converted(rows, WorkerSession)
+
+    async def _holder(self, worker_id: str, now: datetime | None) -> Row | None:
+        rows = await self._execute(
+            "SELECT id, worker_id, hostname, pid, boot_id, process_started_at, queues, task_types, places, "
+            "lease_seconds, version, " + _SECONDS_LEFT + " FROM scheduler.worker_sessions "
+            "WHERE worker_id = %(worker_id)s AND state = 'ALIVE'",
+            {"worker_id": worker_id, "now": now},
+        )
+        return rows[0] if rows else None
+
+    async def _reap(self, session_ids: Sequence[int], now: datetime | None, *, force: bool) -> list[ReapedRun]:
+        rows = await self._rows(
+            "reap_sessions",
+            {"session_ids": list(session_ids), "force": force, "max_losses": MAX_LOSSES, "now": now},
+        )
+        return [ReapedRun(**row) for row in rows]
+
+
+def _fields(session: NewWorkerSession) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(session)
+    return {**fields, "queues": list(session.queues), "task_types": list(session.task_types)}
+
+
+def _taken(holder: Row) -> WorkerIdTakenError:
+    return WorkerIdTakenError(holder["worker_id"], holder["hostname"], holder["pid"], max(0.0, holder["seconds_left"]))
