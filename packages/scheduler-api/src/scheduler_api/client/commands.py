@@ -1,0 +1,10 @@
+"""The command groups that this distribution adds to `scheduler`; a group's module is imported when it is used."""
+
+from scheduler_core.runtime.command_group import CommandGroup
+
+COMMANDS: tuple[CommandGroup, ...] = (
+    CommandGroup("task", "scheduler_api.client.task_commands:app", "Define, change, trigger and look at tasks."),
+    CommandGroup("run", "scheduler_api.client.run_commands:app", "Look at runs, follow, cancel and retry them."),
+    CommandGroup("worker", "scheduler_api.client.worker_commands:app", "Look at the workers."),
+    CommandGroup("status", "scheduler_api.client.status_command:app", "Say how the whole system is doing."),
+)

@@ -1,0 +1,162 @@
+"""Where a command's words go: data to stdout, as a table or as JSON, and everything else to stderr."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
+
+from scheduler_api.client.client_error import ClientError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OutputFormat = Literal["table", "json"]
+
+_WIDTH_WITHOUT_TERMINAL = 4096  # nothing is cut for a program that reads
+_STATUS_STYLES = {
+    "COMPLETED": "green",
+    "ACTIVE": "green",
+    "ALIVE": "green",
+    "RUNNING": "cyan",
+    "DISPATCHED": "cyan",
+    "FAILED": "red",
+    "TIMEOUT": "red",
+    "QUARANTINED": "red",
+    "LOST": "red",
+    "CANCELLED": "yellow",
+    "SKIPPED": "yellow",
+    "PAUSED": "yellow",
+    "INACTIVE": "dim",
+    "ENDED": "dim",
+}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_OR_LINE_END = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Colours may pass, and whatever else could move the cursor, retitle or reprogram the terminal may not.
+_CONTROL_BUT_COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+class Progress(Protocol):
+    """Shows what is being waited for."""
+
+    def say(self, text: str) -> None:
+        """Replace the line that is shown."""
+
+
+class Output:
+    """The two streams of one command. rich is imported when the first table is drawn, never for JSON."""
+
+    def __init__(self, output_format: OutputFormat = "table", *, quiet: bool = False) -> None:
+        self.format = output_format
+        self.quiet = quiet
+
+    @property
+    def is_json(self) -> bool:
+        """Whether data is written as JSON."""
+        return self.format == "json"
+
+    def json(self, value: Any) -> None:
+        """Write one JSON document, indented, to stdout."""
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def json_line(self, value: Any) -> None:
+        """Write one JSON document on one line to stdout."""
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write a table to stdout; on a terminal a column folds rather than being cut, elsewhere a row is a line."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        for heading in headings:
+            table.add_column(heading, overflow="fold", no_wrap=False)
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row))
+        self._draw(table)
+
+    def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Write names and values to stdout, one pair a line; values keep their own line ends."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, show_edge=False, show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in pairs:
+            table.add_row(name, _cell(value, keep_lines=True))
+        self._draw(table)
+
+    def raw(self, text: str) -> None:
+        """Write a job's own output to stdout: unchanged into files and pipes, harmless on a terminal."""
+        sys.stdout.write(_CONTROL_BUT_COLOUR.sub(_visible_but_colour, text) if sys.stdout.isatty() else text)
+
+    def flush(self) -> None:
+        """Hand over what is buffered; raises BrokenPipeError when the reader has left."""
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Write a sentence for people to stderr, unless --quiet."""
+        if not self.quiet:
+            sys.stderr.write(printable(text, keep_lines=True) + "\n")
+
+    def error(self, error: ClientError) -> None:
+        """Write an error to stderr: a paragraph, or its problem document with -o json."""
+        if self.is_json:
+            sys.stderr.write(json.dumps(error.problem, indent=2, ensure_ascii=False) + "\n")
+        else:
+            sys.stderr.write(f"error: {printable(str(error), keep_lines=True)}\n")
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Progress]:
+        """Show on stderr what is being waited for; silent with --quiet and where stderr is no terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            yield _Silence()
+            return
+        with _console(sys.stderr).status(printable(text)) as status:
+            yield _Spinner(status.update)
+
+    def _draw(self, table: Any) -> None:
+        _console(sys.stdout).print(table)
+
+
+class _Silence:
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+class _Spinner:
+    def __init__(self, update: Any) -> None:
+        self._update = update
+
+    def say(self, text: str) -> None:
+        self._update(printable(text))
+
+
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    r"""Make control characters visible, so that text from elsewhere cannot command the terminal.
+
+    >>> printable("a\x1b[2Jb\nc"), printable("b\nc", keep_lines=True)
+    ('a\\x1b[2Jb\\x0ac', 'b\nc')
+    """
+    return (_CONTROL if keep_lines else _CONTROL_OR_LINE_END).sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}"
+
+
+def _visible_but_colour(match: re.Match[str]) -> str:
+    return match[1] or _visible(match)
+
+
+def _cell(value: str, *, keep_lines: bool = False) -> Any:
+    from rich.text import Text
+
+    return Text(printable(value, keep_lines=keep_lines), style=_STATUS_STYLES.get(value, ""))
+
+
+def _console(stream: IO[str]) -> "Console":
+    from rich.console import Console
+
+    width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)

@@ -1,0 +1,196 @@
+"""`scheduler run …`: runs, what they print, and how they end."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from scheduler_api.client.client_error import UsageError
+from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
+from scheduler_api.client.exit_code import ExitCode
+from scheduler_api.client.listing import fetch_list, note_rest
+from scheduler_api.client.run_view import RUN_HEADINGS, run_fields, run_row
+from scheduler_api.client.run_waiting import exit_code_of, follow_log, read_log, wait_for_runs
+from scheduler_api.client.task_name_completion import complete_task_names
+
+app = App(name="run", help="Look at runs, follow, cancel and retry them.")
+
+
+@app.command(name="list", alias="ls")
+@client_command
+def list_runs(
+    *,
+    task: Annotated[str | None, Parameter(completer=complete_task_names)] = None,
+    status: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    namespace: str | None = None,
+    limit: int = 50,
+    every: Annotated[bool, Parameter(name=["--all", "-a"], negative=())] = False,
+    options: ClientOptions = DEFAULT_OPTIONS,
+) -> int:
+    """List runs, newest first.
+
+    Parameters
+    ----------
+    task
+        Only runs of this task (name or id).
+    status
+        Only runs in this status, such as RUNNING or FAILED. Can be repeated.
+    namespace
+        Only runs of this namespace.
+    limit
+        How many to show.
+    every
+        Show all of them, page after page.
+    """
+    with options.session() as session:
+        path: tuple[str, ...] = ("tasks", task, "runs") if task is not None else ("task-runs",)
+        statuses = [text.upper() for text in status] or None
+        page = fetch_list(session, *path, limit=limit, every=every, status=statuses, namespace=namespace)
+        if session.output.is_json:
+            session.output.json(page)
+            return ExitCode.OK
+        if not page["items"]:
+            what = f" in status {' or '.join(statuses)}" if statuses else ""
+            start = f"scheduler task trigger {task}" if task else "scheduler task trigger NAME"
+            session.output.note(f"No runs{what} yet. Start one with `{start}`.")
+            return ExitCode.OK
+        session.output.table(RUN_HEADINGS, [run_row(run) for run in page["items"]])
+        note_rest(session, page)
+        return ExitCode.OK
+
+
+@app.command(name="show")
+@client_command
+def show_run(run: int, /, *, options: ClientOptions = DEFAULT_OPTIONS) -> int:
+    """Show one run in full: where it stands, its result or its error.
+
+    Parameters
+    ----------
+    run
+        Id of the run.
+    """
+    with options.session() as session:
+        found = session.api.get("task-runs", run)
+        if session.output.is_json:
+            session.output.json(found)
+        else:
+            session.output.fields(run_fields(found))
+            session.output.note(f"Its output: `scheduler run logs {run}`")
+        return ExitCode.OK
+
+
+@app.command(name="logs")
+@client_command
+def run_logs(
+    run: int,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative=())] = False,
+    options: ClientOptions = DEFAULT_OPTIONS,
+) -> int:
+    """Write what a run printed to stdout; with -o json one JSON object a line.
+
+    Parameters
+    ----------
+    run
+        Id of the run.
+    follow
+        Go on until the run is final.
+    """
+    with options.session() as session:
+        output = session.output
+        printed = False
+        entries = follow_log(session.api, run) if follow else read_log(session.api, run)
+        for entry in entries:
+            if entry is None:
+                output.flush()
+                continue
+            printed = True
+            if output.is_json:
+                output.json_line(entry)
+            else:
+                output.raw(str(entry["content"]))
+        if not printed:
+            status = session.api.get("task-runs", run)["status"]
+            hint = "" if follow else f" See it as it comes with `scheduler run logs {run} --follow`."
+            output.note(f"Run {run} is {status} and has printed nothing.{hint}")
+        return ExitCode.OK
+
+
+@app.command(name="cancel")
+@client_command
+def cancel_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientOptions = DEFAULT_OPTIONS) -> int:
+    """Cancel runs: at once when they wait, else by stopping what they started.
+
+    Parameters
+    ----------
+    runs
+        Ids of the runs.
+    """
+    return _act_on(runs, "cancel", options)
+
+
+@app.command(name="retry")
+@client_command
+def retry_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientOptions = DEFAULT_OPTIONS) -> int:
+    """Run final runs again: each as a new run with the same parameters.
+
+    Parameters
+    ----------
+    runs
+        Ids of the runs.
+    """
+    return _act_on(runs, "retry", options)
+
+
+@app.command(name="wait")
+@client_command
+def wait_runs(
+    *runs: Annotated[int, Parameter(negative=())],
+    timeout: float | None = None,
+    options: ClientOptions = DEFAULT_OPTIONS,
+) -> int:
+    """Wait until runs are final.
+
+    Exit codes: 0 all completed, 10 one failed, 12 one timed out, 11 one was cancelled or skipped, 6 not final in time.
+
+    Parameters
+    ----------
+    runs
+        Ids of the runs.
+    timeout
+        Give up after so many seconds.
+    """
+    _need(runs)
+    check_wait_timeout(timeout)
+    with options.session() as session:
+        ended = wait_for_runs(session.api, session.output, runs, timeout_seconds=timeout)
+        if session.output.is_json:
+            session.output.json({"items": ended, "next_cursor": None})
+        else:
+            session.output.table(RUN_HEADINGS, [run_row(run) for run in ended])
+        return exit_code_of(run["status"] for run in ended)
+
+
+def check_wait_timeout(timeout: float | None) -> None:
+    """Refuse a time to wait that is no number of seconds."""
+    if timeout is not None and not 0 <= timeout < float("inf"):
+        raise UsageError(f"--timeout must be a number of seconds, at least 0, not {timeout:g}.")
+
+
+def _act_on(runs: tuple[int, ...], action: str, options: ClientOptions) -> int:
+    _need(runs)
+    with options.session() as session:
+        changed = [session.api.post("task-runs", run, action, idempotent=True) for run in runs]
+        if session.output.is_json:
+            session.output.json(changed[0] if len(changed) == 1 else {"items": changed, "next_cursor": None})
+            return ExitCode.OK
+        session.output.table(RUN_HEADINGS, [run_row(run) for run in changed])
+        if any(run.get("cancel_requested") and run["status"] == "RUNNING" for run in changed):
+            ids = " ".join(str(run["id"]) for run in changed)
+            session.output.note(f"Their worker is stopping them; see the end with `scheduler run wait {ids}`.")
+        return ExitCode.OK
+
+
+def _need(runs: tuple[int, ...]) -> None:
+    if not runs:
+        raise UsageError("Name at least one run by its id; `scheduler run list` shows them.")

@@ -1,0 +1,57 @@
+"""Sends task files to the server as one request, and says per task what came of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from scheduler_api.client.client_error import RefusedError
+from scheduler_api.client.client_options import Session
+from scheduler_api.client.exit_code import ExitCode
+from scheduler_api.client.task_file import FileTask, place_problems, read_task_files
+
+_HEADINGS = ("TASK", "CHANGE", "FILE")
+
+
+def apply_files(session: Session, files: Sequence[str], *, dry_run: bool) -> ExitCode:
+    """Apply all tasks of all files in one request: all of them or, with every problem named, none."""
+    tasks = read_task_files(files)
+    body = {"tasks": [task.definition for task in tasks], "dry_run": dry_run}
+    try:
+        answer = session.api.post("tasks", "apply", body=body, idempotent=not dry_run)
+    except RefusedError as error:
+        raise _placed(error, tasks) from error
+    if session.output.is_json:
+        session.output.json(answer)
+        return ExitCode.OK
+    changes = _changes(answer, tasks)
+    session.output.table(_HEADINGS, changes)
+    counts = {change: sum(row[1] == change for row in changes) for change in ("created", "updated", "unchanged")}
+    told = ", ".join(f"{count} {change}" for change, count in counts.items())
+    session.output.note(f"{'Would be: ' if dry_run else ''}{told}.")
+    return ExitCode.OK
+
+
+def _changes(answer: Any, tasks: Sequence[FileTask]) -> list[list[str]]:
+    items = answer.get("items") or []
+    rows = []
+    for index, task in enumerate(tasks):
+        item = items[index] if index < len(items) else {}
+        change = item.get("change") or item.get("outcome") or item.get("action") or "?"
+        rows.append([str(task.definition.get("name")), str(change), task.file])
+    return rows
+
+
+def _placed(error: RefusedError, tasks: list[FileTask]) -> RefusedError:
+    """The same refusal, whose problems name file and task."""
+    listed = error.errors
+    if not listed:
+        return error
+    placed = place_problems(listed, tasks)
+    count = "1 problem" if len(placed) == 1 else f"{len(placed)} problems"
+    return RefusedError(
+        error.status,
+        {
+            **error.problem,
+            "detail": f"Nothing was applied: {count} in the tasks.",
+            "errors": [{"field": field, "message": message} for field, message in placed],
+        },
+    )

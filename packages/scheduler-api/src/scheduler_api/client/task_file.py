@@ -1,0 +1,188 @@
+"""Reads task files: `[[task]]` tables of TOML, or a list of tasks in YAML."""
+
+import difflib
+import re
+import sys
+import tomllib
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scheduler_api.client.client_error import UsageError
+from scheduler_core.errors import Problem
+
+_LIST_KEYS = ("task", "tasks")
+_SUFFIXES = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
+
+
+class FileTask(NamedTuple):
+    """A task as a file says it, and where: in which file, as which of its tasks (from 1)."""
+
+    file: str
+    position: int
+    definition: dict[str, Any]
+
+    @property
+    def place(self) -> str:
+        """File and task, for people.
+
+        >>> FileTask("tasks.toml", 2, {"name": "report"}).place
+        "tasks.toml, task 'report'"
+        """
+        name = self.definition.get("name")
+        return f"{self.file}, task '{name}'" if isinstance(name, str) else f"{self.file}, task number {self.position}"
+
+
+def read_task_files(files: Iterable[str]) -> list[FileTask]:
+    """The tasks of all files in order; "-" is TOML or YAML from stdin.
+
+    Raises UsageError with every problem of every file at once: unreadable, damaged, without tasks, a task that is no
+    table, a value that JSON cannot say, a name that is given twice.
+    """
+    tasks: list[FileTask] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            tasks.extend(_tasks_of(file, _parse(file)))
+        except UsageError as error:
+            problems.extend(error.problems)
+    problems.extend(_doubled(tasks))
+    if problems:
+        raise UsageError(problems)
+    return tasks
+
+
+def place_problems(problems: Iterable[Problem], tasks: list[FileTask]) -> list[Problem]:
+    """Say file and task instead of a position, in problems whose field begins with one such as ``tasks[2].schedule``."""
+    placed = []
+    for field, message in problems:
+        match = re.match(r"(?:#?/?)(?:body[./])?tasks(?:\[(\d+)\]|[./](\d+))[./]?(.*)", field)
+        index = int(match[1] or match[2]) if match else -1
+        if match and index < len(tasks):
+            rest = match[3].replace("/", ".")
+            place = tasks[index].place
+            placed.append(Problem(f"{place}, {rest}" if rest else place, message))
+        else:
+            placed.append(Problem(field, message))
+    return placed
+
+
+def _parse(file: str) -> Any:
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError([Problem(file, f"cannot be read: {(error.strerror or str(error)).lower()}.")]) from error
+    except UnicodeDecodeError as error:
+        raise UsageError([Problem(file, f"is not UTF-8 text (byte {error.start}). Save it as UTF-8.")]) from error
+    kind = _kind(file, text)
+    if kind is None:
+        raise UsageError(
+            [Problem(file, "is neither .toml nor .yaml nor .yml. Give the file the suffix of its format.")]
+        )
+    try:
+        return tomllib.loads(text) if kind == "toml" else _parse_yaml(text, file)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError([Problem(file, f"is not TOML: {error}.")]) from error
+    except RecursionError as error:
+        raise UsageError([Problem(file, "is nested too deeply.")]) from error
+
+
+def _kind(file: str, text: str) -> str | None:
+    if file != "-":
+        return _SUFFIXES.get(Path(file).suffix.lower())
+    return "toml" if re.search(r"^\s*\[\[\s*task\s*\]\]", text, re.MULTILINE) else "yaml"
+
+
+def _parse_yaml(text: str, file: str) -> Any:
+    import yaml
+
+    class UniqueKeyLoader(yaml.SafeLoader):
+        """The safe loader, which would silently keep the last of two equal keys, made to refuse them."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+            seen: set[Any] = set()
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+                if isinstance(key, Hashable) and key != "<<":
+                    if key in seen:
+                        raise yaml.constructor.ConstructorError(
+                            None, None, f"the key '{key}' is there twice", key_node.start_mark
+                        )
+                    seen.add(key)
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506: a safe loader
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+        raise UsageError([Problem(file, f"is not YAML: {told}.")]) from error
+    except ValueError as error:
+        raise UsageError([Problem(file, f"is not YAML: {error}.")]) from error
+
+
+def _tasks_of(file: str, document: Any) -> list[FileTask]:
+    if isinstance(document, Mapping):
+        unknown = [str(key) for key in document if key not in _LIST_KEYS]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].lower(), _LIST_KEYS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else " Put tasks under [[task]] (TOML) or tasks: (YAML)."
+            raise UsageError([Problem(file, f"has an unknown key '{unknown[0]}' at the top.{hint}")])
+        lists = [value for key in _LIST_KEYS if (value := document.get(key)) is not None]
+        listed = [task for value in lists for task in (value if isinstance(value, list) else [value])]
+    else:
+        listed = document if isinstance(document, list) else []
+    if not listed:
+        raise UsageError([Problem(file, "holds no task. Write [[task]] tables (TOML), or a list under tasks: (YAML).")])
+    tasks, problems = [], []
+    for position, definition in enumerate(listed, start=1):
+        if not isinstance(definition, Mapping):
+            problems.append(Problem(f"{file}, task number {position}", "must be a table of fields such as name."))
+            continue
+        task = FileTask(file, position, dict(definition))
+        try:
+            tasks.append(FileTask(file, position, {str(k): _as_json(v, str(k)) for k, v in definition.items()}))
+        except UsageError as error:
+            problems.extend(Problem(f"{task.place}, {field}", message) for field, message in error.problems)
+    if problems:
+        raise UsageError(problems)
+    return tasks
+
+
+def _as_json(value: Any, field: str) -> Any:
+    """The value as JSON has it: instants become RFC 3339 text; raises UsageError for what JSON cannot say."""
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise UsageError([Problem(field, f"{value} has no zone. Write an offset, such as {value.isoformat()}Z.")])
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {_json_key(k, field): _as_json(v, f"{field}.{k}") for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(item, f"{field}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, date | time | bytes | set):
+        raise UsageError([Problem(field, f"{value} is a {type(value).__name__}, which JSON lacks. Quote it as text.")])
+    if (isinstance(value, float) and value in (float("inf"), float("-inf"))) or value != value:
+        raise UsageError([Problem(field, f"{value} is no JSON number.")])
+    return value
+
+
+def _json_key(key: Any, field: str) -> str:
+    if not isinstance(key, str):
+        raise UsageError([Problem(field, f"the key {key} must be text. Quote it.")])
+    return key
+
+
+def _doubled(tasks: list[FileTask]) -> list[Problem]:
+    first: dict[tuple[str, str], FileTask] = {}
+    problems = []
+    for task in tasks:
+        name = task.definition.get("name")
+        if not isinstance(name, str):
+            continue  # the server says what is wrong with it
+        earlier = first.setdefault((str(task.definition.get("namespace")), name), task)
+        if earlier is not task:
+            problems.append(
+                Problem(task.place, f"is the second task of this name; the first is in {earlier.file}. Rename one.")
+            )
+    return problems

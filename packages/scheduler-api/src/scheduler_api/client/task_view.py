@@ -1,0 +1,99 @@
+"""Tasks as tables: what the columns of `task list` and the lines of `task show` say."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from scheduler_api.client.human_time import show_duration, show_instant
+
+TASK_HEADINGS = ("ID", "NAME", "STATUS", "TYPE", "SCHEDULE", "NEXT RUN", "AFTER")
+
+
+def task_row(task: Mapping[str, Any]) -> list[str]:
+    """One task as a line of the list; the next run is told in the task's own zone."""
+    return [
+        str(task["id"]),
+        str(task["name"]),
+        str(task["status"]),
+        str(task["task_type"]),
+        show_schedule(task.get("schedule")),
+        _next_run(task),
+        ", ".join(task.get("dependencies") or ()) or "-",
+    ]
+
+
+def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """One task in full: the definition first, then what became of it."""
+    retry = task.get("retry") or {}
+    next_run = task.get("next_run_at")
+    pairs = [
+        ("Name", str(task["name"])),
+        ("Id", f"{task['id']} (version {task['version']})"),
+        ("Namespace", str(task["namespace"])),
+        ("Status", str(task["status"])),
+        ("Description", str(task.get("description") or "-")),
+        ("Type", str(task["task_type"])),
+        ("Parameters", json.dumps(task.get("parameters") or {}, indent=2, ensure_ascii=False)),
+        ("Schedule", show_schedule(task.get("schedule"))),
+        ("Next run", _next_run(task)),
+    ]
+    if next_run is not None and _zone_name(task) != "UTC":
+        pairs.append(("", show_instant(next_run, UTC)))
+    timeout = task.get("timeout_seconds")
+    pairs += [
+        ("After", ", ".join(task.get("dependencies") or ()) or "-"),
+        ("Queue", f"{task['queue']}, priority {task['priority']}"),
+        ("Time-out", "none" if timeout is None else show_duration(float(timeout))),
+        ("Retries", _retries(int(task.get("max_retries") or 0), retry)),
+        ("Created", show_instant(task.get("created_at"))),
+        ("Changed", show_instant(task.get("updated_at"))),
+    ]
+    return pairs
+
+
+def show_schedule(schedule: Mapping[str, Any] | str | None) -> str:
+    """A schedule in one line, with its zone.
+
+    >>> show_schedule({"cron": "0 9 * * *", "timezone": "Europe/Istanbul"}), show_schedule(None)
+    ('0 9 * * * (Europe/Istanbul)', '-')
+    """
+    if schedule is None:
+        return "-"
+    if isinstance(schedule, str):
+        return schedule
+    if at := schedule.get("at"):
+        return f"once at {show_instant(at, _zone(schedule))}"
+    return f"{schedule.get('cron')} ({schedule.get('timezone') or 'UTC'})"
+
+
+def _next_run(task: Mapping[str, Any]) -> str:
+    schedule = task.get("schedule")
+    return show_instant(task.get("next_run_at"), _zone(schedule if isinstance(schedule, Mapping) else {}))
+
+
+def _zone_name(task: Mapping[str, Any]) -> str:
+    schedule = task.get("schedule")
+    return str(schedule.get("timezone") or "UTC") if isinstance(schedule, Mapping) else "UTC"
+
+
+def _zone(schedule: Mapping[str, Any]) -> Any:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(str(schedule.get("timezone") or "UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        # The server knows a zone that this machine does not: UTC is right, only less familiar.
+        return ZoneInfo("UTC")
+
+
+def _retries(max_retries: int, retry: Mapping[str, Any]) -> str:
+    if max_retries == 0:
+        return "none"
+    delay = float(retry.get("delay_seconds", 10.0))
+    factor = float(retry.get("multiplier", 2.0))
+    longest = float(retry.get("max_delay_seconds", 3600.0))
+    return (
+        f"up to {max_retries}, after {show_duration(delay)}, then {factor:g} times as long each, "
+        f"at most {show_duration(longest)}"
+    )
