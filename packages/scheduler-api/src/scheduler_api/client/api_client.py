@@ -138,7 +138,7 @@ class ApiClient:
                 if retries == 0:
                     known = "" if repeatable else " Whether it took effect is not known: look before repeating."
                     raise ServerUnreachableError(
-                        f"The server at {self.server} closed the connection without an answer ({_reason(error)}).{known}"
+                        f"The server at {self.server} hung up without an answer ({_reason(error)}).{known}"
                     ) from error
                 retries -= 1
                 time.sleep(_RETRY_PAUSE_SECONDS)

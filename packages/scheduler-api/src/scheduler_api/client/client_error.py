@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scheduler_api.client.exit_code import ExitCode, exit_code_for_response
+from scheduler_api.client.response_exit_code import exit_code_for_response
 from scheduler_core.errors import Problem, SchedulerError
+from scheduler_core.runtime.exit_code import ExitCode
 
 
 class ClientError(SchedulerError):

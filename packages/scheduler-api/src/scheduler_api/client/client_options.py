@@ -12,9 +12,9 @@ from cyclopts import Group, Parameter
 
 from scheduler_api.client.api_client import DEFAULT_REQUEST_TIMEOUT_SECONDS, ApiClient
 from scheduler_api.client.client_error import ClientError, UsageError
-from scheduler_api.client.exit_code import ExitCode
 from scheduler_api.client.output import Output, OutputFormat
 from scheduler_api.client.server_access import find_server_access
+from scheduler_core.runtime.exit_code import ExitCode
 
 _P = ParamSpec("_P")
 _GROUP = Group("Server and output", sort_key=90)

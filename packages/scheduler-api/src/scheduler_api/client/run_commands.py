@@ -6,11 +6,11 @@ from cyclopts import App, Parameter
 
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
-from scheduler_api.client.exit_code import ExitCode
 from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_api.client.run_view import RUN_HEADINGS, run_fields, run_row
 from scheduler_api.client.run_waiting import exit_code_of, follow_log, read_log, wait_for_runs
 from scheduler_api.client.task_name_completion import complete_task_names
+from scheduler_core.runtime.exit_code import ExitCode
 
 app = App(name="run", help="Look at runs, follow, cancel and retry them.")
 

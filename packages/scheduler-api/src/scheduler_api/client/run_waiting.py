@@ -6,8 +6,8 @@ from typing import Any
 
 from scheduler_api.client.api_client import ApiClient
 from scheduler_api.client.client_error import WaitTimeoutError
-from scheduler_api.client.exit_code import ExitCode
 from scheduler_api.client.output import Output
+from scheduler_core.runtime.exit_code import ExitCode
 
 POLL_SECONDS_FIRST = 0.1
 POLL_SECONDS_MAX = 1.0

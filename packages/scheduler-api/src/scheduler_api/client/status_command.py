@@ -6,8 +6,8 @@ from typing import Any
 from cyclopts import App
 
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
-from scheduler_api.client.exit_code import ExitCode
 from scheduler_api.client.human_time import show_duration, show_instant
+from scheduler_core.runtime.exit_code import ExitCode
 
 app = App(name="status", help="Say how the whole system is doing.")
 
@@ -66,8 +66,10 @@ def _statistics_lines(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Last hour", _counts(statistics.get("runs_finished_last_hour_by_status"))),
         (
             "Workers",
-            f"{statistics.get('workers_alive')} alive, {statistics.get('places_taken')} of "
-            f"{statistics.get('places_total')} places taken",
+            (
+                f"{statistics.get('workers_alive')} alive, {statistics.get('places_taken')} of "
+                f"{statistics.get('places_total')} places taken"
+            ),
         ),
     ]
     for name, key in (("Oldest claimable", "oldest_dispatched_seconds"), ("Oldest due", "oldest_due_schedule_seconds")):

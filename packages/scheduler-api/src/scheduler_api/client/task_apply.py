@@ -5,8 +5,8 @@ from typing import Any
 
 from scheduler_api.client.client_error import RefusedError
 from scheduler_api.client.client_options import Session
-from scheduler_api.client.exit_code import ExitCode
 from scheduler_api.client.task_file import FileTask, place_problems, read_task_files
+from scheduler_core.runtime.exit_code import ExitCode
 
 _HEADINGS = ("TASK", "CHANGE", "FILE")
 

@@ -6,7 +6,6 @@ from cyclopts import App, Parameter
 
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
-from scheduler_api.client.exit_code import ExitCode
 from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_api.client.run_commands import check_wait_timeout
 from scheduler_api.client.run_view import RUN_HEADINGS, run_row
@@ -14,6 +13,7 @@ from scheduler_api.client.run_waiting import exit_code_of, wait_for_runs
 from scheduler_api.client.task_input import TaskFlags, parse_parameters
 from scheduler_api.client.task_name_completion import complete_task_names
 from scheduler_api.client.task_view import TASK_HEADINGS, task_fields, task_row
+from scheduler_core.runtime.exit_code import ExitCode
 
 app = App(name="task", help="Define, change, trigger and look at tasks.")
 

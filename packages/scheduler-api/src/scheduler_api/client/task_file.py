@@ -1,6 +1,7 @@
 """Reads task files: `[[task]]` tables of TOML, or a list of tasks in YAML."""
 
 import difflib
+import math
 import re
 import sys
 import tomllib
@@ -54,7 +55,7 @@ def read_task_files(files: Iterable[str]) -> list[FileTask]:
 
 
 def place_problems(problems: Iterable[Problem], tasks: list[FileTask]) -> list[Problem]:
-    """Say file and task instead of a position, in problems whose field begins with one such as ``tasks[2].schedule``."""
+    """Say file and task instead of a position, where a problem's field begins with ``tasks[2]`` or ``tasks.2``."""
     placed = []
     for field, message in problems:
         match = re.match(r"(?:#?/?)(?:body[./])?tasks(?:\[(\d+)\]|[./](\d+))[./]?(.*)", field)
@@ -104,7 +105,7 @@ def _parse_yaml(text: str, file: str) -> Any:
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
             seen: set[Any] = set()
             for key_node, _ in node.value:
-                key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+                key = self.construct_object(key_node, deep=True)
                 if isinstance(key, Hashable) and key != "<<":
                     if key in seen:
                         raise yaml.constructor.ConstructorError(
@@ -114,7 +115,7 @@ def _parse_yaml(text: str, file: str) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506: a safe loader
+        return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506
     except yaml.YAMLError as error:
         told = " ".join(str(error).replace('in "<unicode string>", ', "").split())
         raise UsageError([Problem(file, f"is not YAML: {told}.")]) from error
@@ -161,8 +162,10 @@ def _as_json(value: Any, field: str) -> Any:
     if isinstance(value, list | tuple):
         return [_as_json(item, f"{field}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, date | time | bytes | set):
-        raise UsageError([Problem(field, f"{value} is a {type(value).__name__}, which JSON lacks. Quote it as text.")])
-    if (isinstance(value, float) and value in (float("inf"), float("-inf"))) or value != value:
+        raise UsageError(
+            [Problem(field, f"{value!r} is a {type(value).__name__}, which JSON lacks. Quote it as text.")]
+        )
+    if isinstance(value, float) and not math.isfinite(value):
         raise UsageError([Problem(field, f"{value} is no JSON number.")])
     return value
 

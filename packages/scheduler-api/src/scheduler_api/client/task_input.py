@@ -106,10 +106,10 @@ class TaskFlags:
             raise UsageError(f"{' and '.join(way for way, _, _ in ways)} exclude each other: a task does one thing.")
         task_type = self.type
         implied: dict[str, Any] = {}
-        for way, way_type, implied in ways:
+        for way, way_type, way_parameters in ways:
             if task_type not in (None, way_type):
                 raise UsageError(f"{way} makes a task of type {way_type}, which contradicts --type {task_type}.")
-            task_type = way_type
+            task_type, implied = way_type, way_parameters
         given = parse_parameters(self.param, self.params)
         if given is None and not ways:
             return task_type, None

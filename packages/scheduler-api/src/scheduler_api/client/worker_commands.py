@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
-from scheduler_api.client.exit_code import ExitCode
 from scheduler_api.client.human_time import show_age
 from scheduler_api.client.listing import fetch_list, note_rest
+from scheduler_core.runtime.exit_code import ExitCode
 
 app = App(name="worker", help="Look at the workers.")
 
