@@ -1,0 +1,154 @@
+"""Whether a task definition can be accepted. Every problem is told at once."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from scheduler_core.decisions.nearest import hint
+from scheduler_core.decisions.parameter_rules import check_parameters
+from scheduler_core.decisions.schedule_rules import check_schedule
+from scheduler_core.errors import Problem
+from scheduler_core.models import RetryPolicy, TaskDefinition
+
+NAME_LENGTH_MAX = 255
+LABEL_LENGTH_MAX = 100
+DESCRIPTION_LENGTH_MAX = 10_000
+DEPENDENCIES_MAX = 50
+MAX_RETRIES_MAX = 100
+PARAMETERS_BYTES_MAX = 1_048_576
+SECONDS_MAX = 7 * 86_400.0
+
+_LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def check_definition(definition: TaskDefinition, task_types: Collection[str] | None = None) -> list[Problem]:
+    """Everything that is wrong with a definition by itself; other tasks are judged by flow_rules.
+
+    `task_types` are the types that somebody can run; None leaves that open.
+
+    >>> [p.field for p in check_definition(TaskDefinition(name="7", task_type="shel", priority=11), ["shell"])]
+    ['name', 'task_type', 'priority']
+    """
+    problems = [Problem("name", message) for message in _name_problems(definition.name)]
+    problems += _check_label("namespace", definition.namespace)
+    problems += _check_task_type(definition.task_type, task_types)
+    problems += _check_label("queue", definition.queue)
+    problems += _check_numbers(definition)
+    problems += _check_retry(definition.retry)
+    problems += _check_parameters(definition)
+    if definition.schedule is not None:
+        problems += check_schedule(definition.schedule)
+    problems += _check_dependencies(definition)
+    if len(definition.description) > DESCRIPTION_LENGTH_MAX or "\0" in definition.description:
+        problems.append(
+            Problem("description", f"A description has at most {DESCRIPTION_LENGTH_MAX} characters and no NUL.")
+        )
+    return problems
+
+
+def _name_problems(name: str) -> Iterator[str]:
+    if not name:
+        yield "A task needs a name."
+    if len(name) > NAME_LENGTH_MAX:
+        yield f"The name has {len(name)} characters; at most {NAME_LENGTH_MAX} are allowed. Shorten it."
+    if name.strip().isdigit():
+        yield f"The name '{name[:50]}' is all digits and would be taken for an id. Add a letter."
+    if name != name.strip():
+        yield f"The name '{name[:50]}' begins or ends with a space. Remove it."
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+        yield f"The name {name[:50]!a} contains a control character. Remove it."
+    if "/" in name or "\\" in name:
+        yield f"The name '{name[:50]}' contains a slash, which cannot be part of an address. Use - or . instead."
+
+
+def _check_label(field: str, value: str) -> Iterator[Problem]:
+    if not _LABEL.fullmatch(value) or len(value) > LABEL_LENGTH_MAX:
+        yield Problem(
+            field,
+            f"The {field} {value[:50]!a} is not valid: use 1 to {LABEL_LENGTH_MAX} letters, digits, '_', '-' and '.', "
+            "not beginning with '-' or '.'.",
+        )
+
+
+def _check_task_type(task_type: str, task_types: Collection[str] | None) -> Iterator[Problem]:
+    if task_types is not None and task_type not in task_types:
+        yield Problem("task_type", f"There is no task type '{task_type[:100]}'.{hint(task_type, task_types)}")
+    elif task_types is None:
+        yield from _check_label("task_type", task_type)
+
+
+def _check_numbers(definition: TaskDefinition) -> Iterator[Problem]:
+    if not 1 <= definition.priority <= 10:
+        yield Problem("priority", f"priority is from 1 (last) to 10 (first), not {definition.priority}.")
+    timeout = definition.timeout_seconds
+    if timeout is not None and not 0 < timeout <= SECONDS_MAX:  # false for NaN, too
+        yield Problem(
+            "timeout_seconds",
+            f"timeout_seconds is more than 0 and at most {SECONDS_MAX:.0f} (7 days), not {timeout:g}. "
+            "Null means no limit.",
+        )
+    if not 0 <= definition.max_retries <= MAX_RETRIES_MAX:
+        yield Problem("max_retries", f"max_retries is from 0 to {MAX_RETRIES_MAX}, not {definition.max_retries}.")
+
+
+def _check_retry(retry: RetryPolicy) -> Iterator[Problem]:
+    for field, value, low, high in (
+        ("delay_seconds", retry.delay_seconds, 0.0, SECONDS_MAX),
+        ("multiplier", retry.multiplier, 1.0, 100.0),
+        ("max_delay_seconds", retry.max_delay_seconds, 0.0, SECONDS_MAX),
+        ("jitter", retry.jitter, 0.0, 1.0),
+    ):
+        if math.isnan(value) or not low <= value <= high:
+            yield Problem(f"retry.{field}", f"{field} is from {low:g} to {high:.0f}, not {value:g}.")
+    if retry.delay_seconds > retry.max_delay_seconds >= 0:
+        yield Problem(
+            "retry.delay_seconds",
+            f"delay_seconds {retry.delay_seconds:g} is above max_delay_seconds {retry.max_delay_seconds:g}. "
+            "Raise max_delay_seconds too.",
+        )
+
+
+def _check_parameters(definition: TaskDefinition) -> Iterator[Problem]:
+    try:
+        encoded = msgspec.json.encode(definition.parameters)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        yield Problem("parameters", f"The parameters cannot be written as JSON: {error}.")
+        return
+    if len(encoded) > PARAMETERS_BYTES_MAX:
+        yield Problem(
+            "parameters",
+            f"The parameters take {len(encoded)} bytes as JSON; at most {PARAMETERS_BYTES_MAX} are allowed. "
+            "Store large data elsewhere and pass its address.",
+        )
+    elif _has_nul(encoded):
+        yield Problem("parameters", "The parameters contain a NUL character, which the database cannot store.")
+    yield from check_parameters(definition.task_type, definition.parameters)
+
+
+def _has_nul(encoded: bytes) -> bool:
+    # A backslash that is itself escaped does not begin an escape, so pairs of backslashes are taken away first.
+    return b"\\u0000" in encoded and b"\\u0000" in encoded.replace(b"\\\\", b"")
+
+
+def _check_dependencies(definition: TaskDefinition) -> Iterator[Problem]:
+    names = definition.dependencies
+    if names and definition.schedule is not None:
+        yield Problem(
+            "dependencies",
+            "A task with dependencies runs when they have completed, so it cannot have a schedule of its own. "
+            "Remove the schedule, or the dependencies.",
+        )
+    if len(names) > DEPENDENCIES_MAX:
+        yield Problem(
+            "dependencies", f"{len(names)} dependencies are named; at most {DEPENDENCIES_MAX} are allowed in one task."
+        )
+    if definition.name in names:
+        yield Problem("dependencies", f"'{definition.name[:50]}' cannot depend on itself.")
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem("dependencies", f"'{name[:50]}' is named more than once.")
+    for name in names:
+        if next(_name_problems(name), None) is not None:
+            yield Problem("dependencies", f"{name[:50]!a} cannot be the name of a task.")
