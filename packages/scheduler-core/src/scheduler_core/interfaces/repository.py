@@ -113,12 +113,7 @@ class ScheduleRepository(Protocol):
     async def take_due(self, limit: int, now: datetime | None = None) -> list[DueSchedule]:
         """Lock up to `limit` schedules that are due and that no other dispatcher holds, oldest slot first."""
 
-    async def record(
-        self,
-        advances: Sequence[ScheduleAdvance],
-        skipped: Sequence[SkippedSlots] = (),
-        now: datetime | None = None,
-    ) -> None:
+    async def record(self, advances: Sequence[ScheduleAdvance], skipped: Sequence[SkippedSlots] = ()) -> None:
         """Move schedules on and write slots that get no run, in the transaction that took them."""
 
     async def seconds_to_next(self, now: datetime | None = None) -> float | None:
