@@ -126,8 +126,13 @@ def _wrong_value(section: str, setting: Setting, value: ConfigValue, error: Valu
 
 def unknown_key(section: str, key: str, origin: str, known: Iterable[str]) -> UnknownConfigKeyError:
     """The error for a key that a section does not have, with the nearest name."""
-    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    return UnknownConfigKeyError(f"{section}.{key}", origin, f"{section}.{near[0]}" if near else None)
+    near = nearest(key, known)
+    return UnknownConfigKeyError(f"{section}.{key}", origin, f"{section}.{near}" if near else None)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that looks most like this one; None when none is similar."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
 
 
 def join_errors(errors: list[ConfigError]) -> ConfigError:

@@ -1,0 +1,48 @@
+"""The console script `scheduler`: what it knows itself, and every command group that installed packages bring."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from scheduler_core.runtime.broken_plugin import BrokenPlugin
+from scheduler_core.runtime.command_group import CommandGroup, installed_command_groups
+from scheduler_core.runtime.command_line import run_app, versions
+from scheduler_core.runtime.console import warn
+
+# Every target is imported when its word is used: `scheduler --help` loads none of them.
+_OWN = (
+    CommandGroup("up", "scheduler_core.runtime.up_command:up", "Start everything that is installed, here and now."),
+    CommandGroup(
+        "components", "scheduler_core.runtime.components_command:components", "List the installed components."
+    ),
+    CommandGroup("config", "scheduler_core.runtime.config_command:app", "Show or check the configuration."),
+    CommandGroup("doctor", "scheduler_core.runtime.doctor_command:doctor", "Look for what could keep it from working."),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `scheduler` with the arguments of the process, or these, and return the exit code."""
+    return run_app(scheduler_app(), sys.argv[1:] if argv is None else argv)
+
+
+def scheduler_app() -> App:
+    """The whole command line; plug-ins that are broken or take a word already taken are told and left out."""
+    app = App(
+        name="scheduler",
+        help="Distributed task scheduling on PostgreSQL. 'scheduler up' starts a complete system on this machine.",
+        version=versions,
+        # Markdown would cost a third of the time that `scheduler --help` takes.
+        help_format="plaintext",
+    )
+    taken = set()
+    for group in [*_OWN, *installed_command_groups()]:
+        if isinstance(group, BrokenPlugin):
+            warn(str(group))
+        elif group.name in taken:
+            warn(f"The command '{group.name}' ({group.target}) is left out: another distribution has that name.")
+        else:
+            taken.add(group.name)
+            app.command(group.target, name=group.name, help=group.help)
+    app.register_install_completion_command("install-completion", add_to_startup=False)
+    return app
