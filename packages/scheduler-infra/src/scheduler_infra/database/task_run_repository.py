@@ -106,15 +106,22 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None
     ) -> list[CreatedRun]:
         """See TaskRunRepository."""
+        ended = list(run_ids) if run_ids is not None else await self._unsettled(limit)
         claimable: list[CreatedRun] = []
-        ended = None if run_ids is None else list(run_ids)
         # One round per generation of skipped runs: a skipped run ends what waits for it in the next one.
-        while ended is None or ended:
-            rows = await self._rows("settle_runs", {"run_ids": ended, "limit": limit, "now": now})
-            skipped = [row["id"] for row in rows if row.pop("needs_settlement") and row["status"] == "SKIPPED"]
+        while ended:
+            rows = await self._rows("settle_runs", {"run_ids": ended, "now": now})
             claimable.extend(_created(row) for row in rows if row["status"] == "DISPATCHED")
-            ended = skipped
+            ended = [row["id"] for row in rows if row["status"] == "SKIPPED" and row["needs_settlement"]]
         return claimable
+
+    async def _unsettled(self, limit: int) -> list[int]:
+        rows = await self._execute(
+            "SELECT id FROM scheduler.task_runs WHERE needs_settlement AND status IN "
+            "('COMPLETED', 'FAILED', 'TIMEOUT', 'CANCELLED', 'SKIPPED', 'QUARANTINED') ORDER BY id LIMIT %(limit)s",
+            {"limit": limit},
+        )
+        return [row["id"] for row in rows]
 
     async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:
         """See TaskRunRepository."""

@@ -16,12 +16,15 @@ WITH moment AS MATERIALIZED (
     ORDER BY tasks.id
     FOR SHARE
 ), due AS MATERIALIZED (
-    SELECT run.id, run.task_id
-    FROM scheduler.task_runs AS run
-    WHERE run.id = ANY(ARRAY(SELECT id FROM candidate)) AND (SELECT count(*) FROM task) >= 0
-      AND run.status = 'PENDING' AND run.waiting_on = 0 AND NOT run.held
-    ORDER BY run.id
-    FOR NO KEY UPDATE SKIP LOCKED
+    SELECT locked.id, locked.task_id
+    FROM (
+        SELECT run.id, run.task_id, run.status, run.waiting_on, run.held
+        FROM scheduler.task_runs AS run
+        WHERE run.id = ANY(ARRAY(SELECT id FROM candidate)) AND (SELECT count(*) FROM task) >= 0
+        ORDER BY run.id
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS locked
+    WHERE locked.status = 'PENDING' AND locked.waiting_on = 0 AND NOT locked.held
 )
 UPDATE scheduler.task_runs AS run
 SET status = CASE task.status WHEN 'ACTIVE' THEN 'DISPATCHED' WHEN 'PAUSED' THEN 'PENDING' ELSE 'CANCELLED' END,

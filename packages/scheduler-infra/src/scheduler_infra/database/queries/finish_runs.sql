@@ -1,5 +1,7 @@
 -- Outcomes of attempts that the session still holds. What it no longer holds (another attempt, another session, a
 -- final status) is left out of the answer and untouched. No row at all: the session is not alive.
+-- The fence (status, attempt, session) is tested on the locked rows, not while finding them: with such a condition the
+-- planner prefers a partial index that is full of entries of runs that have long moved on.
 -- A failure with a delay is tried again unless its failures have reached max_retries; a flagged cancel wins over both.
 WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
@@ -8,10 +10,10 @@ WITH session AS MATERIALIZED (
       AND lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
     FOR SHARE
 ), held AS MATERIALIZED (
-    SELECT run.id, run.attempt, run.failures, run.max_retries, run.cancel_requested, run.started_at
+    SELECT run.id, run.status, run.session_id, run.attempt, run.failures, run.max_retries, run.cancel_requested,
+           run.started_at
     FROM scheduler.task_runs AS run
-    WHERE run.id = ANY(%(run_ids)s::bigint[]) AND run.status = 'RUNNING'
-      AND run.session_id = (SELECT id FROM session)
+    WHERE run.id = ANY(%(run_ids)s::bigint[]) AND EXISTS (SELECT FROM session)
     ORDER BY run.id
     FOR NO KEY UPDATE
 ), verdict AS MATERIALIZED (
@@ -27,6 +29,7 @@ WITH session AS MATERIALIZED (
                 %(errors)s::text[], %(delays)s::double precision[])
         AS report(run_id, attempt, status, result, error, delay)
         ON report.run_id = held.id AND report.attempt = held.attempt
+    WHERE held.status = 'RUNNING' AND held.session_id = (SELECT id FROM session)
 ), past_attempt AS (
     INSERT INTO scheduler.task_run_attempts (run_id, attempt, session_id, started_at, ended_at, outcome, error)
     SELECT verdict.id, verdict.attempt, session.id, verdict.started_at, session.now, verdict.outcome, verdict.error

@@ -1,18 +1,19 @@
--- Tells the runs that wait for finished ones. Each finished run is settled once, by whoever locks it first.
+-- Tells the runs that wait for the given finished ones. Each finished run is settled once, by whoever locks it first.
 -- Edges are summed per waiting run before it is locked; its status is decided from the values under that lock:
 -- an upstream that did not complete makes it SKIPPED, the last one that did makes it claimable.
 -- Lock order: finished runs, tasks, waiting runs.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), ended AS MATERIALIZED (
-    SELECT run.id, run.status
-    FROM scheduler.task_runs AS run
-    WHERE run.needs_settlement
-      AND run.status IN ('COMPLETED', 'FAILED', 'TIMEOUT', 'CANCELLED', 'SKIPPED', 'QUARANTINED')
-      AND (%(run_ids)s::bigint[] IS NULL OR run.id = ANY(%(run_ids)s::bigint[]))
-    ORDER BY run.id
-    LIMIT %(limit)s
-    FOR NO KEY UPDATE SKIP LOCKED
+    SELECT locked.id, locked.status
+    FROM (
+        SELECT run.id, run.status, run.needs_settlement
+        FROM scheduler.task_runs AS run
+        WHERE run.id = ANY(%(run_ids)s::bigint[])
+        ORDER BY run.id
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS locked
+    WHERE locked.needs_settlement AND locked.status NOT IN ('PENDING', 'DISPATCHED', 'RUNNING')
 ), settled AS (
     UPDATE scheduler.task_runs SET needs_settlement = false WHERE id = ANY(ARRAY(SELECT id FROM ended))
 ), tally AS MATERIALIZED (
@@ -31,10 +32,9 @@ WITH moment AS MATERIALIZED (
     ORDER BY tasks.id
     FOR SHARE
 ), waiting AS MATERIALIZED (
-    SELECT run.id, run.task_id, run.waiting_on
+    SELECT run.id, run.status, run.task_id, run.waiting_on
     FROM scheduler.task_runs AS run
-    WHERE run.id = ANY(ARRAY(SELECT run_id FROM tally)) AND run.status = 'PENDING'
-      AND (SELECT count(*) FROM task) >= 0
+    WHERE run.id = ANY(ARRAY(SELECT run_id FROM tally)) AND (SELECT count(*) FROM task) >= 0
     ORDER BY run.id
     FOR NO KEY UPDATE
 ), verdict AS MATERIALIZED (
@@ -48,6 +48,7 @@ WITH moment AS MATERIALIZED (
     FROM waiting
     JOIN tally ON tally.run_id = waiting.id
     JOIN task ON task.id = waiting.task_id
+    WHERE waiting.status = 'PENDING'
 )
 UPDATE scheduler.task_runs AS run
 SET status = verdict.status,
