@@ -1,8 +1,6 @@
 """The flags that every client command has, and the frame in which every one runs."""
 
 import functools
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +10,9 @@ from cyclopts import Group, Parameter
 
 from scheduler_api.client.api_client import DEFAULT_REQUEST_TIMEOUT_SECONDS, ApiClient
 from scheduler_api.client.client_error import ClientError, UsageError
-from scheduler_api.client.output import Output, OutputFormat
+from scheduler_api.client.output import Output
 from scheduler_api.client.server_access import find_server_access
-from scheduler_core.runtime.exit_code import ExitCode
+from scheduler_core.runtime.console import OutputFormat
 
 _P = ParamSpec("_P")
 _GROUP = Group("Server and output", sort_key=90)
@@ -77,17 +75,9 @@ def client_command(command: Callable[_P, int]) -> Callable[_P, int]:
         options = kwargs.get("options")
         output = Output(options.output, quiet=options.quiet) if isinstance(options, ClientOptions) else Output()
         try:
-            code = command(*args, **kwargs)
-            output.flush()
+            return int(command(*args, **kwargs))
         except ClientError as error:
             output.error(error)
             return int(error.exit_code)
-        except KeyboardInterrupt:
-            return int(ExitCode.INTERRUPTED)
-        except BrokenPipeError:
-            # The reader of stdout has left, as `head` does. The interpreter must not trip over it again at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return int(ExitCode.FAILURE)
-        return int(code)
 
     return framed

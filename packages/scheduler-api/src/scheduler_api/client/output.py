@@ -3,18 +3,16 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from scheduler_api.client.client_error import ClientError
+from scheduler_core.runtime.console import OutputFormat, complain, wants_colour
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-OutputFormat = Literal["table", "json"]
-
-_WIDTH_WITHOUT_TERMINAL = 4096  # nothing is cut for a program that reads
 _STATUS_STYLES = {
     "COMPLETED": "green",
     "ACTIVE": "green",
@@ -65,7 +63,10 @@ class Output:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write a table to stdout; on a terminal a column folds rather than being cut, elsewhere a row is a line."""
+        """Write a table to stdout: on a terminal its columns fold, in a pipe they are separated by tabs."""
+        if not sys.stdout.isatty():
+            _write_tabbed([headings, *rows])
+            return
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
@@ -76,7 +77,10 @@ class Output:
         self._draw(table)
 
     def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Write names and values to stdout, one pair a line; values keep their own line ends."""
+        """Write names and values to stdout, one pair a line; on a terminal values keep their own line ends."""
+        if not sys.stdout.isatty():
+            _write_tabbed(pairs)
+            return
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, show_edge=False, show_header=False)
@@ -104,7 +108,7 @@ class Output:
         if self.is_json:
             sys.stderr.write(json.dumps(error.problem, indent=2, ensure_ascii=False) + "\n")
         else:
-            sys.stderr.write(f"error: {printable(str(error), keep_lines=True)}\n")
+            complain(printable(str(error), keep_lines=True))
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Progress]:
@@ -155,8 +159,12 @@ def _cell(value: str, *, keep_lines: bool = False) -> Any:
     return Text(printable(value, keep_lines=keep_lines), style=_STATUS_STYLES.get(value, ""))
 
 
-def _console(stream: IO[str]) -> "Console":
+def _console(stream: TextIO) -> "Console":
     from rich.console import Console
 
-    width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    return Console(file=stream, no_color=not wants_colour(stream), highlight=False, markup=False, emoji=False)
+
+
+def _write_tabbed(rows: Iterable[Sequence[str]]) -> None:
+    for row in rows:
+        sys.stdout.write("\t".join(printable(" ".join(cell.split())) for cell in row) + "\n")
