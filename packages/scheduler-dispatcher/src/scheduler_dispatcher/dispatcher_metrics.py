@@ -1,0 +1,25 @@
+"""What a dispatcher counts. Without a configured SDK these cost next to nothing."""
+
+from opentelemetry import metrics
+
+_meter = metrics.get_meter("scheduler.dispatcher")
+
+slots_run = _meter.create_counter("scheduler.slots.run", unit="{slot}", description="Slots that were given a run.")
+slots_missed = _meter.create_counter(
+    "scheduler.slots.missed", unit="{slot}", description="Slots recorded without a run because a later one was due."
+)
+slot_delay = _meter.create_histogram(
+    "scheduler.slots.delay", unit="s", description="How long after its due instant a slot was given its run."
+)
+runs_admitted = _meter.create_counter(
+    "scheduler.runs.admitted", unit="{run}", description="Waiting runs that became claimable."
+)
+runs_released = _meter.create_counter(
+    "scheduler.runs.released", unit="{run}", description="Runs made claimable by settling the runs they waited for."
+)
+sessions_lost = _meter.create_counter(
+    "scheduler.sessions.lost", unit="{session}", description="Worker sessions declared lost."
+)
+runs_recovered = _meter.create_counter(
+    "scheduler.runs.recovered", unit="{run}", description="Runs taken from lost sessions, by where they went."
+)
