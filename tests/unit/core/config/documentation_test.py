@@ -1,0 +1,76 @@
+"""The generated configuration documents."""
+
+import tomllib
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from scheduler_core.config import ConfigSection, load_settings, setting
+from scheduler_core.config.documentation import configuration_file, expected_files, toml_value
+from scheduler_core.config.section_registry import InstalledSections, installed_sections
+
+ROOT = Path(__file__).parents[4]
+
+
+class OddSection(ConfigSection):
+    """A section with defaults that are hard to write."""
+
+    section: ClassVar[str] = "worker"
+    text: str = setting('a "b" \\ c\n', "Text with quotes.")
+    table: dict[str, int] = setting({"a b": 1}, "A table.")
+    numbers: list[float] = setting([0.5, 1e30], "Numbers.")
+    unset: str | None = setting(None, "Nothing.")
+
+
+def test_documents_are_current() -> None:
+    """docs/configuration.md and config/scheduler.toml say what the sections say; `… documentation write` makes them."""
+    installed = installed_sections()
+    assert installed.broken == ()
+    for path, text in expected_files(installed).items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} is stale"
+
+
+def test_scheduler_toml_holds_exactly_the_defaults() -> None:
+    """Deleting the file changes nothing."""
+    installed = installed_sections()
+    content = tomllib.loads((ROOT / "config/scheduler.toml").read_text(encoding="utf-8"))
+    assert content.keys() == installed.sections.keys()
+    for name, section in installed.sections.items():
+        assert content[name] == {s.key: s.default for s in section.settings() if s.default is not None}
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_environment_files_are_valid(environment: str) -> None:
+    """The shipped files are accepted by the sections."""
+    settings = load_settings(config_dir=ROOT / "config", environ={"SCHEDULER_ENV": environment})
+    assert settings.environment == environment
+
+
+def test_every_key_has_an_effect() -> None:
+    """No key is documented by its name alone."""
+    for section in installed_sections().sections.values():
+        for key in section.settings():
+            assert len(key.effect) > 10, f"{section.section}.{key.key}"
+            assert key.effect.endswith("."), f"{section.section}.{key.key}"
+
+
+def test_configuration_file_reads_back(tmp_path: Path) -> None:
+    """Whatever a default is, the file gives it back."""
+    text = configuration_file([OddSection])
+    (tmp_path / "scheduler.toml").write_text(text, encoding="utf-8")
+    settings = load_settings(config_dir=tmp_path, environ={}, sections=InstalledSections({"worker": OddSection}, ()))
+    assert settings.section(OddSection) == OddSection()
+    assert "# unset =" in text
+
+
+def test_toml_value_writes_booleans_and_numbers() -> None:
+    """TOML's own words are used."""
+    assert [toml_value(value) for value in (True, 1, 1.0, "x", Path("/a"), ())] == [
+        "true",
+        "1",
+        "1.0",
+        '"x"',
+        '"/a"',
+        "[]",
+    ]
