@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["fixtures.clock", "fixtures.database", "fixtures.broker", "fixtures.processes"]
+pytest_plugins = [
+    "fixtures.clock",
+    "fixtures.database",
+    "fixtures.broker",
+    "fixtures.processes",
+    "fixtures.query_change",
+]
 
 _KINDS = ("unit", "integration", "e2e")
 

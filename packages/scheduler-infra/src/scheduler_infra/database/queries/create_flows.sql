@@ -30,12 +30,16 @@ WITH moment AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING run_id
 ), run AS MATERIALIZED (
-    SELECT flow.root_id, flow.trigger, flow.scheduled_at, flow.not_before, flow.parameters, flow.retry_of,
-           flow.trace_context, member.*,
-           CASE WHEN member.position = 0 THEN flow.root_id ELSE nextval('scheduler.task_runs_id_seq') END AS id
-    FROM flow
-    JOIN member ON member.plan = flow.plan
-    WHERE NOT flow.slot OR flow.root_id IN (SELECT run_id FROM slot)
+    SELECT accepted.*,
+           CASE WHEN position = 0 THEN root_id ELSE nextval('scheduler.task_runs_id_seq') END AS id
+    FROM (
+        SELECT flow.root_id, flow.trigger, flow.scheduled_at, flow.not_before, flow.parameters, flow.retry_of,
+               flow.trace_context, member.*
+        FROM flow
+        JOIN member ON member.plan = flow.plan
+        WHERE NOT flow.slot OR flow.root_id IN (SELECT run_id FROM slot)
+        ORDER BY flow.root_id, member.position
+    ) AS accepted
 ), edge AS (
     INSERT INTO scheduler.task_run_dependencies (upstream_run_id, run_id)
     SELECT upstream.id, downstream.id
