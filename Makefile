@@ -1,14 +1,119 @@
-# The only task runner. `make` prints this help. Nothing here touches the system's Python.
+# The only task runner; `make` prints this help. Nothing here touches the system's Python: uv, and every Python package
+# that is downloaded, lives in .tools/ and .venv/ of this checkout.
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+MAKEFLAGS += --no-print-directory
+# Another project's active environment must not be synchronised, nor warned about.
+unexport VIRTUAL_ENV PYTHONHOME
+
 PYTHON ?= python3
-export UV_PROJECT_ENVIRONMENT ?= $(CURDIR)/.venv
-RUN := $(UV) run --frozen
+UV := $(shell bash .ci/find_uv.sh)
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+NEWEST_VENV := $(CURDIR)/.tools/newest-python
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+
+PYTEST := $(BIN)/python -m pytest
+PYTEST_ARGS ?=
+# Unit and integration tests share nothing between processes; end-to-end tests measure time and run alone.
+TEST_WORKERS ?= 2
+PYTHON_FILES := packages tests examples migrations
 
 .PHONY: help
 help:  ## Print this help
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@echo "Scheduler. Targets:"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .tools/uv/bin/uv:
-	@bash tests/fixtures/fetch_uv.sh "$(PYTHON)" .tools/uv
+	@bash .ci/fetch_uv.sh "$(PYTHON)" .tools/uv
+
+# What `make run` needs, beside whatever is there already.
+.PHONY: install
+install: | $(UV)
+	@$(UV) sync --quiet --frozen --no-dev --inexact
+
+# What everything else needs: exactly what uv.lock says.
+.PHONY: sync
+sync: | $(UV)
+	@$(UV) sync --quiet --frozen
+
+.PHONY: services
+services:
+	@bash .ci/install_services.sh
+
+.PHONY: run
+run: install  ## Start a complete system with the quickstart pipeline; Ctrl-C stops it
+	@export SCHEDULER_ENV="$${SCHEDULER_ENV-development}" PATH="$(BIN):$$PATH" \
+	    PYTHONPATH="$(CURDIR)/examples/quickstart$${PYTHONPATH:+:$$PYTHONPATH}"; \
+	$(BIN)/python .ci/apply_when_ready.py $$$$ examples/quickstart/tasks.toml & \
+	exec $(BIN)/scheduler up
+
+.PHONY: test
+test: sync services test-unit test-newest test-integration test-e2e  ## Run every test: unit (on two Pythons), integration, end to end
+
+.PHONY: test-unit
+test-unit: sync  ## Run the unit tests and the examples in docstrings
+	@echo "== unit tests"
+	@$(PYTEST) -q -n $(TEST_WORKERS) --dist loadfile tests/unit $(PYTEST_ARGS)
+	@echo "== examples in docstrings"
+	@$(PYTEST) -q --doctest-modules --ignore-glob='*/database/migrations' packages
+
+.PHONY: test-newest
+test-newest: sync  ## Run the unit tests on the newest Python of this machine, when that is another one
+	@newest=$$(bash .ci/newest_python.sh $(BIN)/python); \
+	if [ -z "$$newest" ]; then \
+	    echo "== unit tests on a newer Python: this machine has none newer than $$($(BIN)/python -V)"; \
+	else \
+	    echo "== unit tests on $$("$$newest" -V)"; \
+	    export UV_PROJECT_ENVIRONMENT=$(NEWEST_VENV); \
+	    $(UV) sync --quiet --frozen --python "$$newest"; \
+	    $(NEWEST_VENV)/bin/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile -p no:cacheprovider tests/unit $(PYTEST_ARGS); \
+	fi
+
+.PHONY: test-integration
+test-integration: sync services  ## Run the tests that need a real PostgreSQL and RabbitMQ
+	@echo "== integration tests"
+	@$(PYTEST) -q -n $(TEST_WORKERS) --dist loadfile tests/integration $(PYTEST_ARGS)
+
+.PHONY: test-e2e
+test-e2e: sync services  ## Run the tests that start the installed console scripts
+	@echo "== end-to-end tests"
+	@$(PYTEST) -q tests/e2e $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: sync  ## Check style, types, arrows, import budgets, the lock file and that generated files are current
+	@echo "== ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "== mypy --strict" && $(BIN)/mypy $(PYTHON_FILES)
+	@echo "== import arrows" && $(BIN)/lint-imports
+	@echo "== import budgets" && $(PYTEST) -q tests/integration/import_budget_test.py
+	@echo "== dependencies" && $(UV) lock --check && $(UV) pip check --python $(BIN)/python
+	@echo "== spelling" && $(BIN)/codespell
+	@echo "== generated files"
+	@$(BIN)/python -m scheduler_core.config.documentation check
+	@$(BIN)/python -m scheduler_api.openapi_document check
+
+.PHONY: fmt
+fmt: sync  ## Format the code and put right what ruff can
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+.PHONY: docs
+docs: sync openapi  ## Write the generated pages: docs/configuration.md, config/scheduler.toml, docs/api/openapi.json
+	@$(BIN)/python -m scheduler_core.config.documentation write
+
+.PHONY: openapi
+openapi: sync  ## Write docs/api/openapi.json
+	@$(BIN)/python -m scheduler_api.openapi_document write
+
+.PHONY: build
+build: | $(UV)  ## Build the ten artifacts (five wheels, five sdists) into dist/
+	@rm -rf dist && $(UV) build --quiet --all-packages --out-dir dist && ls -1 dist
+
+.PHONY: bench
+bench: install  ## Measure throughput with the installed console scripts; prints one JSON line
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks
+
+.PHONY: clean
+clean:  ## Remove what make has built and downloaded here; data in the state directory stays
+	@rm -rf dist .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find packages tests examples migrations -name __pycache__ -type d -prune -exec rm -rf {} +
