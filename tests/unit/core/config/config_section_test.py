@@ -40,7 +40,7 @@ def test_sections_are_frozen_and_refuse_unknown_keys() -> None:
     with pytest.raises(AttributeError):
         section.count = 4
     with pytest.raises(TypeError):
-        Derived(cuont=4)
+        Derived(cuont=4)  # type: ignore[call-arg]
 
 
 def test_mutable_defaults_are_not_shared() -> None:

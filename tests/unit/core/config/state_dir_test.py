@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_core.config import find_state_dir, state_dir
+from scheduler_core.config import find_state_dir
 from scheduler_core.config.state_dir import ROOT_STATE_DIR, prepare_state_dir, untraversable_parent
 from scheduler_core.errors import ConfigError
 
@@ -43,7 +43,7 @@ def test_prepare_state_dir_refuses_what_cannot_be_used(tmp_path: Path, monkeypat
         prepare_state_dir(tmp_path / "file" / "state")
     with pytest.raises(ConfigError, match=r"cannot be created"):
         prepare_state_dir(tmp_path / "file")
-    monkeypatch.setattr(state_dir.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(ConfigError, match=r"not writable for uid"):
         prepare_state_dir(tmp_path)
 

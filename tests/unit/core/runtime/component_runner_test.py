@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -80,6 +80,14 @@ def stage() -> Stage:
     return Stage()
 
 
+@pytest.fixture
+def hangup_default() -> Iterator[None]:
+    """Have SIGHUP mean what it means without nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def send(number: int) -> Callable[[], None]:
     """Send a signal to this process."""
     return lambda: os.kill(os.getpid(), number)
@@ -96,7 +104,7 @@ async def for_ever() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_run_starts_in_order_and_stops_in_reverse(stage: Stage, number: int) -> None:
+async def test_run_starts_in_order_and_stops_in_reverse(stage: Stage, number: int, hangup_default: None) -> None:
     """Each waits for the one before, and what was started first ends last, after all others have ended."""
     code = await stage.run(stage.actor("a"), stage.actor("b"), stage.actor("c"), when_ready=send(number))
     assert code == 0

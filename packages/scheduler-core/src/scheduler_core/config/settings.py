@@ -102,15 +102,18 @@ class Settings:
         except ValueError as error:
             return [ConfigError(f"{section.section}: {error}")], None
         if problems:
-            return [ConfigError(self._with_origin(section.section, problem)) for problem in problems], None
+            return [ConfigError(self._with_origin(section, problem)) for problem in problems], None
         return [], made
 
-    def _with_origin(self, section: str, problem: str) -> str:
-        key, space, rest = problem.partition(" ")
-        bare = key.rstrip(":,").removeprefix(f"{section}.")
-        value = self._values.get(section, {}).get(bare)
+    def _with_origin(self, section: type[ConfigSection], problem: str) -> str:
+        """A sentence that begins with a key, with the section before the key and the origin behind it."""
+        word, space, rest = problem.removeprefix(f"{section.section}.").partition(" ")
+        key = word.rstrip(":,")
+        if key not in section.__struct_fields__:
+            return f"{section.section}: {problem}"
+        value = self._values.get(section.section, {}).get(key)
         origin = f" ({value.origin})" if value is not None else ""
-        return f"{section}.{bare}{origin}{key[len(key.rstrip(':,')) :]}{space}{rest}"
+        return f"{section.section}.{key}{origin}{word[len(key) :]}{space}{rest}"
 
 
 def _wrong_value(section: str, setting: Setting, value: ConfigValue, error: ValueError) -> ConfigError:
