@@ -126,8 +126,6 @@ class _LogReader:
             if cursor is None or (cursor == self._cursor and not fresh):
                 return
             self._cursor = cursor
-            if not fresh:
-                return
 
 
 def _waiting_text(waiting: Sequence[int | str], runs: dict[int | str, dict[str, Any]]) -> str:

@@ -1,0 +1,208 @@
+"""The `scheduler run`, `scheduler worker` and `scheduler status` commands against a scripted server."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fixtures.fake_api import Answer, FakeApi, Received, log_document, page_of, run_document
+from scheduler_core.runtime.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_run_list_filters_by_task_and_status(fake_api: FakeApi, capsys: Capture) -> None:
+    """--task and --status become the API's own filters."""
+    fake_api.answer("GET", "/api/v1/tasks/extract/runs", page_of(run_document()))
+    assert main(["run", "list", "--task", "extract", "--status", "failed", "--status", "TIMEOUT", "--limit", "5"]) == 0
+    assert fake_api.requests[0].query == {"limit": ["5"], "status": ["FAILED", "TIMEOUT"]}
+    assert capsys.readouterr().out.splitlines()[1].startswith("7\textract\tCOMPLETED\tMANUAL")
+
+
+def test_run_list_limit_above_a_page_takes_several(fake_api: FakeApi, capsys: Capture) -> None:
+    """A limit greater than the API's page is filled from several pages, exactly."""
+
+    def pages(received: Received) -> Answer:
+        start = int(received.query.get("cursor", ["0"])[0])
+        count = int(received.query["limit"][0])
+        return Answer(page_of(*(run_document(id=start + i) for i in range(count)), next_cursor=str(start + count)))
+
+    fake_api.answer("GET", "/api/v1/task-runs", pages)
+    assert main(["run", "list", "--limit", "750", "-o", "json"]) == 0
+    assert [run["id"] for run in json.loads(capsys.readouterr().out)["items"]] == list(range(750))
+
+
+def test_run_list_empty_says_the_next_command(fake_api: FakeApi, capsys: Capture) -> None:
+    """No runs yet: the command that makes one is named."""
+    fake_api.answer("GET", "/api/v1/tasks/extract/runs", page_of())
+    assert main(["run", "list", "--task", "extract"]) == 0
+    assert "scheduler task trigger extract" in capsys.readouterr().err
+
+
+def test_run_show_tells_result_and_error(fake_api: FakeApi, capsys: Capture) -> None:
+    """One run shows everything that explains its end."""
+    run = run_document(status="FAILED", error="exit code 3", failures=2, retry_of=4)
+    fake_api.answer("GET", "/api/v1/task-runs/7", run)
+    assert main(["run", "show", "7"]) == 0
+    out = capsys.readouterr().out
+    assert "exit code 3" in out
+    assert "retry of 4" in out
+    assert "2 failures of 2 allowed" in out
+    assert "1.5 s" in out
+
+
+def test_run_logs_writes_the_bytes_unchanged(fake_api: FakeApi, capsys: Capture) -> None:
+    """Into a pipe a job's output goes exactly as it was printed."""
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(log_document(1, "\x1b[31mré\x1b[0m\r\nno end")))
+    assert main(["run", "logs", "7"]) == 0
+    assert capsys.readouterr().out == "\x1b[31mré\x1b[0m\r\nno end"
+
+
+def test_run_logs_json_is_one_entry_a_line(fake_api: FakeApi, capsys: Capture) -> None:
+    """-o json gives the API's own entries as JSON lines."""
+    entries = [log_document(1, "a\n"), log_document(2, "b\n")]
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(*entries))
+    assert main(["run", "logs", "7", "-o", "json"]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == entries
+
+
+class GrowingLog:
+    """A log endpoint over a list that grows by one entry per look at the run."""
+
+    def __init__(self, entries: list[dict[str, Any]], *, cursor_at_end: bool) -> None:
+        self.entries = entries
+        self.shown = 0
+        self.cursor_at_end = cursor_at_end
+
+    def run(self, received: Received) -> Answer:
+        """Answer with a run that is final once everything has been printed."""
+        self.shown = min(self.shown + 1, len(self.entries))
+        return Answer(run_document(status="COMPLETED" if self.shown == len(self.entries) else "RUNNING"))
+
+    def logs(self, received: Received) -> Answer:
+        """Answer with at most two entries after the cursor."""
+        start = int(received.query.get("cursor", ["0"])[0])
+        page = self.entries[start : min(start + 2, self.shown)]
+        more = start + len(page) < self.shown
+        return Answer(page_of(*page, next_cursor=str(start + len(page)) if more or self.cursor_at_end else None))
+
+
+@pytest.mark.parametrize("cursor_at_end", [True, False])
+def test_run_logs_follow_gives_every_entry_once(fake_api: FakeApi, capsys: Capture, cursor_at_end: bool) -> None:
+    """Following a growing log shows each entry once and in order, whether or not the last page has a cursor."""
+    log = GrowingLog([log_document(n, f"{n}\n") for n in range(1, 8)], cursor_at_end=cursor_at_end)
+    fake_api.answer("GET", "/api/v1/task-runs/7", log.run)
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", log.logs)
+    assert main(["run", "logs", "7", "--follow"]) == 0
+    assert capsys.readouterr().out.split() == [str(n) for n in range(1, 8)]
+
+
+def test_run_logs_second_attempt_starts_its_sequence_anew(fake_api: FakeApi, capsys: Capture) -> None:
+    """Entries of a retry follow those of the attempt before, although their sequence begins again."""
+    entries = [log_document(1, "a"), log_document(2, "b"), log_document(1, "c", attempt=2)]
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(*entries))
+    assert main(["run", "logs", "7"]) == 0
+    assert capsys.readouterr().out == "abc"
+
+
+def test_run_logs_nothing_printed_is_said(fake_api: FakeApi, capsys: Capture) -> None:
+    """An empty log is told on stderr, with the status."""
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of())
+    fake_api.answer("GET", "/api/v1/task-runs/7", run_document(status="PENDING"))
+    assert main(["run", "logs", "7"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "PENDING" in err
+    assert "--follow" in err
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["COMPLETED", "COMPLETED"], 0),
+        (["COMPLETED", "FAILED"], 10),
+        (["CANCELLED", "TIMEOUT"], 12),
+        (["SKIPPED", "COMPLETED"], 11),
+        (["QUARANTINED", "TIMEOUT"], 10),
+    ],
+)
+def test_run_wait_exit_code(fake_api: FakeApi, statuses: list[str], code: int) -> None:
+    """The exit code tells the worst end among the runs."""
+    for run_id, status in enumerate(statuses, start=1):
+        fake_api.answer("GET", f"/api/v1/task-runs/{run_id}", run_document(id=run_id, status=status))
+    assert main(["run", "wait", *(str(n + 1) for n in range(len(statuses)))]) == code
+
+
+def test_run_wait_time_out_names_the_runs(fake_api: FakeApi, capsys: Capture) -> None:
+    """Giving up is exit code 6, and the runs that go on are named with their status."""
+    fake_api.answer("GET", "/api/v1/task-runs/7", run_document(status="RUNNING"))
+    assert main(["run", "wait", "7", "--timeout", "0"]) == 6
+    assert "run 7 (RUNNING)" in capsys.readouterr().err
+
+
+def test_run_wait_missing_run_is_not_found(fake_api: FakeApi) -> None:
+    """Waiting for a run that does not exist ends at once."""
+    assert main(["run", "wait", "99"]) == 3
+
+
+@pytest.mark.parametrize("words", [["run", "wait"], ["run", "cancel"], ["run", "retry"], ["run", "wait", "x"]])
+def test_run_commands_need_a_run(fake_api: FakeApi, words: list[str]) -> None:
+    """Without a usable id the command is wrong, and nothing is sent."""
+    assert main(words) == 2
+    assert fake_api.requests == []
+
+
+def test_run_cancel_shows_where_the_run_stands(fake_api: FakeApi, capsys: Capture) -> None:
+    """Cancelling a run that runs says that it is being stopped and how to see the end."""
+    stopping = run_document(status="RUNNING", cancel_requested=True, completed_at=None)
+    fake_api.answer("POST", "/api/v1/task-runs/7/cancel", stopping)
+    assert main(["run", "cancel", "7"]) == 0
+    out, err = capsys.readouterr()
+    assert "RUNNING" in out
+    assert "scheduler run wait 7" in err
+
+
+def test_run_retry_gives_the_new_run(fake_api: FakeApi, capsys: Capture) -> None:
+    """Retrying shows the new run, not the old one."""
+    new = run_document(id=8, status="PENDING", retry_of=7)
+    fake_api.answer("POST", "/api/v1/task-runs/7/retry", new, status=201)
+    assert main(["run", "retry", "7", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == new
+
+
+def test_worker_list_shows_places_and_draining(fake_api: FakeApi, capsys: Capture) -> None:
+    """A worker's line tells how busy it is and that it drains."""
+    worker = {
+        "id": 3,
+        "worker_id": "w-1",
+        "hostname": "h",
+        "pid": 42,
+        "state": "ALIVE",
+        "draining": True,
+        "queues": ["default"],
+        "task_types": ["shell"],
+        "places": 10,
+        "running": 4,
+        "last_heartbeat_at": "2026-11-24T06:00:00Z",
+        "version": "0.1.0",
+    }
+    fake_api.answer("GET", "/api/v1/workers", page_of(worker))
+    assert main(["worker", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "4 of 10" in out
+    assert "ALIVE, draining" in out
+
+
+def test_worker_list_empty_says_the_next_command(fake_api: FakeApi, capsys: Capture) -> None:
+    """Without workers the way to start one is named."""
+    fake_api.answer("GET", "/api/v1/workers", page_of())
+    assert main(["worker", "list"]) == 0
+    assert "scheduler-worker" in capsys.readouterr().err
+
+
+def test_status_not_ready_shows_the_parts(fake_api: FakeApi, capsys: Capture) -> None:
+    """A server that is not ready is still described, and the exit code is 1."""
+    health = {"status": "unavailable", "parts": {"database": {"status": "down", "detail": "refused"}}}
+    fake_api.answer("GET", "/health/ready", Answer(health, 503))
+    assert main(["status"]) == 1
+    assert "down: refused" in capsys.readouterr().out
