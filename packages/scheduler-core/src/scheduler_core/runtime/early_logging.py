@@ -15,4 +15,4 @@ def log_to_stderr() -> None:
 
     # structlog would print to stdout, which belongs to data.
     if not structlog.is_configured():
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

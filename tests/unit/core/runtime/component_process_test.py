@@ -1,0 +1,46 @@
+"""From names to a running process."""
+
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from scheduler_core.config import ConfigSection, Settings, setting
+from scheduler_core.config.section_registry import InstalledSections
+from scheduler_core.interfaces import Component
+from scheduler_core.runtime import component_process
+from scheduler_core.runtime.component_process import grace_seconds, run_components
+from scheduler_core.runtime.component_registry import Selection
+
+
+class DrainingSection(ConfigSection):
+    """A section with a drain."""
+
+    section: ClassVar[str] = "worker"
+    drain_seconds: float = setting(60.0, "How long it drains.")
+
+
+def test_grace_seconds_gives_every_drain_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that may drain for an hour is not cancelled after half a minute."""
+    installed = InstalledSections({"worker": DrainingSection}, ())
+    monkeypatch.setattr(component_process, "installed_sections", lambda: installed)
+    settings = Settings.of(DrainingSection(drain_seconds=3600.0), state_dir=tmp_path)
+    named: Any = type("Named", (), {"name": "worker"})
+    other: Any = type("Named", (), {"name": "other"})
+    assert grace_seconds(cast(list[Component], [named]), settings) == 3630.0
+    assert grace_seconds(cast(list[Component], [other]), settings) == 30.0
+
+
+def test_run_components_refuses_to_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With everything disabled it says so instead of waiting for ever, and makes no state directory."""
+    state = tmp_path / "state"
+    settings = Settings.of(state_dir=state)
+    monkeypatch.setattr(component_process, "log_to_stderr", lambda: None)
+    monkeypatch.setattr(component_process, "load_settings", lambda *_, **__: settings)
+    monkeypatch.setattr(component_process, "select_components", lambda *_: Selection([], []))
+    monkeypatch.setattr(component_process, "installed_sections", lambda: InstalledSections({}, ()))
+    assert run_components() == 2
+    assert "There is nothing to run" in capsys.readouterr().err
+    assert not state.exists()
