@@ -6,6 +6,7 @@ import sys
 _FORBIDDEN = (
     "alembic",
     "dynaconf",
+    "http.client",
     "httpx",
     "httpx2",
     "kombu",

@@ -17,7 +17,6 @@ from urllib.parse import quote, urlencode, urlsplit
 from scheduler_api.client.client_error import NotAnApiError, RefusedError, ServerUnreachableError, UsageError
 
 API_ROOT = "/api/v1"
-DEFAULT_REQUEST_TIMEOUT_SECONDS = 30.0
 
 _RETRIES = 2
 _RETRY_PAUSE_SECONDS = 0.2
@@ -33,9 +32,7 @@ class ApiClient:
     but POST is, and a POST is when it carries an Idempotency-Key.
     """
 
-    def __init__(
-        self, server: str, api_key: str | None, *, timeout_seconds: float = DEFAULT_REQUEST_TIMEOUT_SECONDS
-    ) -> None:
+    def __init__(self, server: str, api_key: str | None, *, timeout_seconds: float = 30.0) -> None:
         parts = urlsplit(server)
         try:
             port = parts.port

@@ -4,15 +4,17 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, ParamSpec
+from typing import TYPE_CHECKING, Annotated, NamedTuple, ParamSpec
 
 from cyclopts import Group, Parameter
 
-from scheduler_api.client.api_client import DEFAULT_REQUEST_TIMEOUT_SECONDS, ApiClient
 from scheduler_api.client.client_error import ClientError, UsageError
 from scheduler_api.client.output import Output
 from scheduler_api.client.server_access import find_server_access
 from scheduler_core.runtime.console import OutputFormat
+
+if TYPE_CHECKING:
+    from scheduler_api.client.api_client import ApiClient
 
 _P = ParamSpec("_P")
 _GROUP = Group("Server and output", sort_key=90)
@@ -21,7 +23,7 @@ _GROUP = Group("Server and output", sort_key=90)
 class Session(NamedTuple):
     """What a command works with."""
 
-    api: ApiClient
+    api: "ApiClient"
     output: Output
 
 
@@ -47,11 +49,14 @@ class ClientOptions:
     ] = False
     request_timeout: Annotated[
         float, Parameter(group=_GROUP, help="Seconds to wait for each answer of the server.")
-    ] = DEFAULT_REQUEST_TIMEOUT_SECONDS
+    ] = 30.0
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Find the server and open a client to it; it is closed at the end."""
+        # Here and not above: `scheduler task --help` asks no server.
+        from scheduler_api.client.api_client import ApiClient
+
         if not 0 < self.request_timeout <= 86400:
             raise UsageError(
                 f"--request-timeout must be more than 0 and at most 86400 seconds, not {self.request_timeout:g}."

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scheduler_api.client.api_client import ApiClient
 from scheduler_api.client.client_error import WaitTimeoutError
 from scheduler_api.client.output import Output
 from scheduler_core.runtime.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from scheduler_api.client.api_client import ApiClient
 
 POLL_SECONDS_FIRST = 0.1
 POLL_SECONDS_MAX = 1.0
@@ -40,7 +42,7 @@ def exit_code_of(statuses: Iterable[str]) -> ExitCode:
 
 
 def wait_for_runs(
-    api: ApiClient,
+    api: "ApiClient",
     output: Output,
     run_ids: Sequence[int | str],
     *,
@@ -78,13 +80,13 @@ def wait_for_runs(
             pause = min(pause * 1.5, POLL_SECONDS_MAX)
 
 
-def read_log(api: ApiClient, run_id: int | str) -> Iterator[dict[str, Any]]:
+def read_log(api: "ApiClient", run_id: int | str) -> Iterator[dict[str, Any]]:
     """What a run has printed so far, piece by piece in the order of (attempt, sequence)."""
     yield from _LogReader(api, run_id).new_entries()
 
 
 def follow_log(
-    api: ApiClient, run_id: int | str, *, sleep: Callable[[float], None] = time.sleep
+    api: "ApiClient", run_id: int | str, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[dict[str, Any] | None]:
     """What a run prints, as it comes, until the run is final; None whenever it prints nothing new for the moment.
 
@@ -109,7 +111,7 @@ def follow_log(
 class _LogReader:
     """Reads on where it stopped: by the last cursor that the API gave, less what was seen on that page already."""
 
-    def __init__(self, api: ApiClient, run_id: int | str) -> None:
+    def __init__(self, api: "ApiClient", run_id: int | str) -> None:
         self._api = api
         self._run_id = run_id
         self._cursor: str | None = None

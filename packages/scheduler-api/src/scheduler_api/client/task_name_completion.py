@@ -1,6 +1,5 @@
 """Task names for the shell's completion: from the server, cached for 30 seconds, silent when it is away."""
 
-import hashlib
 import json
 import os
 import time
@@ -45,6 +44,8 @@ def _typed(context: Any, flag: str) -> str | None:
 
 
 def _cache_path(server: str, api_key: str | None) -> Path:
+    import hashlib
+
     # The key is part of the name, so that nobody is offered what only another key may see.
     name = hashlib.sha256(f"{server}\n{api_key}".encode()).hexdigest()[:16]
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
