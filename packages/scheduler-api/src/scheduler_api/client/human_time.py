@@ -27,19 +27,18 @@ def show_instant(text: str | None, zone: tzinfo | None = None) -> str:
 def show_duration(seconds: float) -> str:
     """A length of time with the two units that matter.
 
-    >>> show_duration(0.0421), show_duration(12.34), show_duration(3725), show_duration(200000)
-    ('42 ms', '12.3 s', '1 h 2 min', '2 d 7 h')
+    >>> show_duration(0.0421), show_duration(12.34), show_duration(300), show_duration(3725), show_duration(200000)
+    ('42 ms', '12.3 s', '5 min', '1 h 2 min', '2 d 7 h')
     """
     if seconds < 1:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+        return f"{seconds:.3g} s"
+    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    largest = next(index for index, (size, _) in enumerate(units) if seconds >= size)
+    (size, unit), (size_below, unit_below) = units[largest : largest + 2]
+    below = int(seconds) % size // size_below
+    return f"{int(seconds) // size} {unit}" + (f" {below} {unit_below}" if below else "")
 
 
 def show_time_between(start: str | None, end: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from scheduler_api.client.human_time import show_instant, show_time_between
 
-RUN_HEADINGS = ("ID", "TASK", "STATUS", "TRIGGER", "SCHEDULED", "STARTED", "TOOK", "ATTEMPT", "WORKER", "ERROR")
+RUN_HEADINGS = ("ID", "TASK", "STATUS", "TRIGGER", "SCHEDULED", "TOOK", "ATTEMPT", "WORKER", "ERROR")
 _ERROR_CHARACTERS_MAX = 60
 
 
@@ -19,7 +19,6 @@ def run_row(run: Mapping[str, Any]) -> list[str]:
         str(run["status"]),
         str(run.get("trigger") or "-"),
         show_instant(run.get("scheduled_at")),
-        show_instant(run.get("started_at")),
         _took(run),
         str(run.get("attempt", 0)),
         str(run.get("worker_id") or "-"),
