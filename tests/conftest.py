@@ -7,6 +7,7 @@ import pytest
 pytest_plugins = [
     "fixtures.clock",
     "fixtures.database",
+    "fixtures.tcp_proxy",
     "fixtures.broker",
     "fixtures.processes",
     "fixtures.query_change",

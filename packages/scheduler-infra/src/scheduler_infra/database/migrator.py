@@ -6,10 +6,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.pool import NullPool
 
 from scheduler_core.errors import SchemaVersionError
 from scheduler_infra.database.database_error import translated
@@ -84,13 +86,18 @@ def _config() -> Config:
     return config
 
 
+def _connect(url: str) -> psycopg.Connection[Any]:
+    connection = psycopg.connect(url, connect_timeout=10)
+    # The default path begins with the user's own name: for a user called like our schema SQLAlchemy would take that
+    # for the default schema and leave its name out of every table.
+    connection.execute("SET search_path TO public")
+    connection.commit()
+    return connection
+
+
 @contextmanager
 def _connection(url: str) -> Iterator[sqlalchemy.Connection]:
-    import psycopg
-
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=10), poolclass=sqlalchemy.NullPool
-    )
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: _connect(url), poolclass=NullPool)
     try:
         with translated(), engine.connect() as connection:
             yield connection

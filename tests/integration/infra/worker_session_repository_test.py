@@ -1,0 +1,294 @@
+"""The session protocol: leases, renewal, reaping, and what happens when they meet claims and finishes."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fixtures.database import every_postgresql
+from fixtures.factories import (
+    PYTHON_LANE,
+    build_plan,
+    build_session,
+    claim,
+    create_runs,
+    create_task,
+    open_session,
+    status_of,
+)
+from fixtures.query_change import QueryChange
+from fixtures.waiting import wait_until_blocked
+from scheduler_core.errors import SessionFencedError, WorkerIdTakenError
+from scheduler_core.interfaces import Store
+from scheduler_core.models import FinishedRun, HeldRun, Lane, SessionState, TaskRunStatus
+
+pytestmark = every_postgresql
+
+
+def after_lease() -> datetime:
+    """An instant at which every default lease has run out."""
+    return datetime.now(UTC) + timedelta(seconds=31)
+
+
+async def claimed_run(store: Store, session: int) -> int:
+    """A run that the session holds."""
+    await create_runs(store, build_plan(await create_task(store)))
+    (run,) = await claim(store, session)
+    return run.id
+
+
+async def test_infra_integration_open_refuses_a_live_worker_id(store: Store) -> None:
+    """A second live worker with the same id is refused, with host and pid of the first."""
+    first = build_session(hostname="alpha", pid=77)
+    async with store.autocommit() as work:
+        await work.worker_sessions.open(first)
+        with pytest.raises(WorkerIdTakenError, match="process 77 on host alpha"):
+            await work.worker_sessions.open(build_session(worker_id=first.worker_id))
+        assert await work.worker_sessions.alive_with_id(first.worker_id) == first
+        assert await work.worker_sessions.alive_with_id("nobody") is None
+
+
+async def test_infra_integration_open_replaces_an_expired_session(store: Store) -> None:
+    """An expired session of the same id is declared lost, and its runs are free."""
+    old = build_session()
+    async with store.autocommit() as work:
+        old_id = await work.worker_sessions.open(old)
+        run = await claimed_run(store, old_id)
+        new_id = await work.worker_sessions.open(build_session(worker_id=old.worker_id), now=after_lease())
+        assert new_id != old_id
+    assert await status_of(store, run) is TaskRunStatus.PENDING
+
+
+async def test_infra_integration_declare_lost_frees_a_dead_process_at_once(store: Store) -> None:
+    """A session whose process is known to be dead need not wait for its lease, but only exactly that process."""
+    old = build_session()
+    async with store.autocommit() as work:
+        session = await work.worker_sessions.open(old)
+        run = await claimed_run(store, session)
+        await work.worker_sessions.declare_lost(old.worker_id, old.pid, old.process_started_at + 1)
+        assert await status_of(store, run) is TaskRunStatus.RUNNING
+        await work.worker_sessions.declare_lost(old.worker_id, old.pid, old.process_started_at)
+        assert await status_of(store, run) is TaskRunStatus.PENDING
+        await work.worker_sessions.open(build_session(worker_id=old.worker_id))
+
+
+async def test_infra_integration_renew_tells_what_the_session_holds(store: Store) -> None:
+    """Each renewal extends the lease and lists the session's RUNNING runs with their cancel flags."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    async with store.autocommit() as work:
+        soon = datetime.now(UTC) + timedelta(seconds=20)
+        assert await work.worker_sessions.renew(session, now=soon) == [HeldRun(run, 1, False)]
+        await work.task_runs.cancel([run])
+        later = soon + timedelta(seconds=20)
+        assert await work.worker_sessions.renew(session, now=later) == [HeldRun(run, 1, True)]
+        (sighting,) = await work.worker_sessions.sightings(later)
+    assert (sighting.renewals, sighting.lease_expired) == (2, False)
+
+
+async def test_infra_integration_renew_refuses_an_expired_session(store: Store) -> None:
+    """A lease that has run out cannot be renewed, also when nobody has reaped the session yet."""
+    session = await open_session(store)
+    async with store.autocommit() as work:
+        assert await work.worker_sessions.renew(session, now=after_lease()) is None
+
+
+async def test_infra_integration_close_hands_back_what_is_held(store: Store) -> None:
+    """A worker that says goodbye leaves nothing RUNNING, and cannot do anything any more."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    async with store.autocommit() as work:
+        (change,) = await work.worker_sessions.close(session)
+        assert (change.run_id, change.status) == (run, TaskRunStatus.PENDING)
+        assert await work.worker_sessions.renew(session) is None
+        (stored,) = await work.worker_sessions.page()
+        assert stored.state is SessionState.ENDED
+
+
+async def test_infra_integration_reap_takes_only_expired_sessions(store: Store) -> None:
+    """A session with a lease keeps its runs, whoever asks for it to be reaped."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    async with store.autocommit() as work:
+        assert await work.worker_sessions.reap([session]) == []
+        assert await status_of(store, run) is TaskRunStatus.RUNNING
+        (reaped,) = await work.worker_sessions.reap([session], after_lease())
+    assert (reaped.run_id, reaped.session_id, reaped.status, reaped.losses) == (run, session, "PENDING", 1)
+
+
+async def test_infra_integration_reap_quarantines_after_the_last_loss(store: Store) -> None:
+    """A run whose sessions are lost five times is not given to a sixth; losses use up no retries."""
+    await create_runs(store, build_plan(await create_task(store)))
+    statuses = []
+    async with store.autocommit() as work:
+        for _ in range(5):
+            session = await open_session(store)
+            await work.task_runs.admit(10, after_lease())
+            (run,) = await claim(store, session)
+            statuses += [r.status for r in await work.worker_sessions.reap([session], after_lease())]
+        stored = await work.task_runs.get(run.id)
+    assert statuses == ["PENDING"] * 4 + ["QUARANTINED"]
+    assert (stored.losses, stored.failures, stored.attempt) == (5, 0, 5)
+    assert "lost 5 times" in (stored.error or "")
+
+
+async def test_infra_integration_reap_cancels_a_flagged_run(store: Store) -> None:
+    """A run whose cancel was asked for is not tried again after a loss."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    async with store.autocommit() as work:
+        await work.task_runs.cancel([run])
+        (reaped,) = await work.worker_sessions.reap([session], after_lease())
+    assert (reaped.run_id, reaped.status) == (run, "CANCELLED")
+
+
+async def test_infra_integration_reap_waits_for_a_finish_in_flight(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """A finish that was first keeps its outcome: the reaper that waited for it takes nothing."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    async with store.transaction() as work:
+        held = await work.task_runs.get_many([run])
+        finished = [report_of(run, held[0].attempt)]
+        assert await work.task_runs.finish(session, finished)
+        reaping = asyncio.create_task(reap(second_store, session))
+        await wait_until_blocked(database_url)
+    assert await reaping == []
+    assert await status_of(store, run) is TaskRunStatus.COMPLETED
+
+
+async def test_infra_integration_finish_waits_for_a_reap_in_flight_and_is_refused(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """A reaper that was first wins: the finish that waited for it is told that its session is over."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    async with store.transaction() as work:
+        await work.worker_sessions.reap([session], after_lease())
+        finishing = asyncio.create_task(finish(second_store, session, run))
+        await wait_until_blocked(database_url)
+    with pytest.raises(SessionFencedError):
+        await finishing
+    assert await status_of(store, run) is TaskRunStatus.PENDING
+
+
+async def test_infra_integration_finish_without_the_session_test_would_end_a_reaped_run(
+    store: Store, query_change: QueryChange
+) -> None:
+    """What refuses a lost worker is the session's state in the statement: without it a stale report would count."""
+    query_change("finish_runs", "AND state = 'ALIVE'", "")
+    query_change("finish_runs", "AND held.session_id = (SELECT id FROM session)", "")
+    lost, heir = await open_session(store), await open_session(store)
+    run = await claimed_run(store, lost)
+    async with store.autocommit() as work:
+        await work.worker_sessions.reap([lost], after_lease())
+        await work.task_runs.admit(10, after_lease())
+        (again,) = await claim(store, heir)
+        assert await work.task_runs.finish(lost, [report_of(run, again.attempt)])
+
+
+async def test_infra_integration_claim_in_flight_at_a_reap_is_found_by_the_next_one(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """Runs claimed while the reaper waited are RUNNING with a lost session: the next scan frees them."""
+    session = await open_session(store)
+    await create_runs(store, build_plan(await create_task(store)))
+    async with store.transaction() as work:
+        (run,) = await work.task_runs.claim(session, [PYTHON_LANE], 1)
+        reaping = asyncio.create_task(reap(second_store, session))
+        await wait_until_blocked(database_url)
+    first = await reaping
+    async with store.autocommit() as work:
+        second = await work.worker_sessions.reap([])
+    assert [r.run_id for r in (*first, *second)] == [run.id]
+    assert await status_of(store, run.id) is TaskRunStatus.PENDING
+
+
+async def test_infra_integration_claim_after_a_reap_in_flight_is_refused(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """A worker cannot take work for a session that is being declared lost."""
+    session = await open_session(store)
+    await create_runs(store, build_plan(await create_task(store)))
+    async with store.transaction() as work:
+        await work.worker_sessions.reap([session], after_lease())
+        claiming = asyncio.create_task(claim(second_store, session))
+        await wait_until_blocked(database_url)
+    with pytest.raises(SessionFencedError):
+        await claiming
+
+
+async def test_infra_integration_renewal_in_flight_saves_the_session(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """The reaper looks at the lease again under the lock: a renewal that was first keeps the session alive."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    at_the_end = datetime.now(UTC) + timedelta(seconds=29)
+    async with store.transaction() as work:
+        assert await work.worker_sessions.renew(session, now=at_the_end)
+        reaping = asyncio.create_task(reap(second_store, session))
+        await wait_until_blocked(database_url)
+    assert await reaping == []
+    assert await status_of(store, run) is TaskRunStatus.RUNNING
+
+
+async def test_infra_integration_renewal_after_a_reap_in_flight_is_refused(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """A reaper that was first fences the session: the renewal that waited for it changes nothing."""
+    session = await open_session(store)
+    async with store.transaction() as work:
+        await work.worker_sessions.reap([session], after_lease())
+        renewing = asyncio.create_task(renew(second_store, session))
+        await wait_until_blocked(database_url)
+    assert await renewing is None
+
+
+async def test_infra_integration_ring_targets_are_idle_sessions_that_can_take_it(store: Store) -> None:
+    """Only live sessions with a free place, the queue and the type; the emptiest first, one for each run."""
+    busy = await open_session(store, places=1)
+    await claimed_run(store, busy)
+    wide = await open_session(store, places=5)
+    narrow = await open_session(store, places=2)
+    await open_session(store, queues=("other",))
+    draining = await open_session(store)
+    async with store.autocommit() as work:
+        await work.worker_sessions.renew(draining, draining=True)
+        assert await work.worker_sessions.ring_targets([PYTHON_LANE], [1]) == [wide]
+        assert sorted(await work.worker_sessions.ring_targets([PYTHON_LANE], [50])) == sorted([wide, narrow])
+        assert await work.worker_sessions.ring_targets([Lane("default", "http")], [1]) == []
+
+
+async def test_infra_integration_page_lists_sessions_newest_first(store: Store) -> None:
+    """Pages of sessions carry how many runs each holds."""
+    sessions = [await open_session(store) for _ in range(3)]
+    await claimed_run(store, sessions[1])
+    async with store.autocommit() as work:
+        first = await work.worker_sessions.page(limit=2)
+        rest = await work.worker_sessions.page(limit=2, before_id=first[-1].id)
+    assert [(s.id, s.running) for s in (*first, *rest)] == [(sessions[2], 0), (sessions[1], 1), (sessions[0], 0)]
+
+
+async def reap(store: Store, session: int) -> list[int]:
+    """Reap at an instant when every lease given until now has run out."""
+    async with store.autocommit() as work:
+        return [run.run_id for run in await work.worker_sessions.reap([session], after_lease())]
+
+
+async def finish(store: Store, session: int, run_id: int) -> None:
+    """Report a first attempt as completed."""
+    async with store.autocommit() as work:
+        await work.task_runs.finish(session, [report_of(run_id, 1)])
+
+
+async def renew(store: Store, session: int) -> list[HeldRun] | None:
+    """Renew now."""
+    async with store.autocommit() as work:
+        return await work.worker_sessions.renew(session)
+
+
+def report_of(run_id: int, attempt: int) -> FinishedRun:
+    """A completed attempt."""
+    return FinishedRun(run_id=run_id, attempt=attempt, status=TaskRunStatus.COMPLETED)
