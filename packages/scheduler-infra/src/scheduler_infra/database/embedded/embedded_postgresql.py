@@ -2,34 +2,36 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
-from urllib.parse import quote
+from typing import Self
 
 import structlog
 
-from scheduler_core.config.state_dir import prepare_state_dir, untraversable_parent
-from scheduler_core.errors import ComponentFailedError, ConfigError
-from scheduler_infra.database.embedded.cluster_layout import DATABASE, PORT, USER, ClusterLayout
+from scheduler_core.errors import ComponentFailedError
+from scheduler_infra.database.embedded.cluster_layout import DATABASE, ClusterLayout
 from scheduler_infra.database.embedded.connection_file import ConnectionFile
-from scheduler_infra.database.embedded.data_directory import (
-    ClusterState,
-    check_owner,
-    cluster_state,
-    create_cluster,
-    read_password,
-    reset_password,
+from scheduler_infra.database.embedded.data_directory import read_password
+from scheduler_infra.database.embedded.postgresql_binaries import PostgresqlBinaries
+from scheduler_infra.database.embedded.postmaster import Postmaster, find_postmaster
+from scheduler_infra.database.embedded.preparation import (
+    ServerPlan,
+    prepare_cluster,
+    prepare_launch,
+    prepare_layout,
+    unusable,
 )
-from scheduler_infra.database.embedded.postgresql_binaries import PostgresqlBinaries, binaries_for
-from scheduler_infra.database.embedded.postmaster import Postmaster, find_postmaster, forget_reused_pid
-from scheduler_infra.database.embedded.server_account import ServerAccount, server_account
 from scheduler_infra.database.embedded.server_log import last_lines, prune_log
+from scheduler_infra.database.embedded.server_probe import (
+    ServerAnswer,
+    WrongPasswordError,
+    ask_server,
+    ensure_database,
+    server_url,
+)
 from scheduler_infra.database.embedded.server_process import ServerProcess
-from scheduler_infra.database.embedded.server_settings import available_memory_bytes, settings_text
-from scheduler_infra.database.embedded.socket_directory import prepare_socket_dir, remove_socket_dir
+from scheduler_infra.database.embedded.socket_directory import remove_socket_dir
 from scheduler_infra.database.embedded.start_lock import StartLock
 
 START_SECONDS = 600.0
@@ -154,7 +156,7 @@ class EmbeddedPostgresql:
         await self.stop()
 
     async def _start(self) -> None:
-        self._layout = layout = await asyncio.to_thread(_prepared_layout, self._state_dir)
+        self._layout = layout = await asyncio.to_thread(prepare_layout, self._state_dir)
         self._lock = StartLock(layout.lock_file)
         while not _acquire(self._lock, layout):
             # Another process is starting or running it; if it dies while we wait, the lock is ours.
@@ -162,19 +164,24 @@ class EmbeddedPostgresql:
                 return
             await asyncio.sleep(_POLL_SECONDS)
         self._is_owner = True
-        plan = await asyncio.to_thread(_prepare, layout)
+        plan = await asyncio.to_thread(prepare_cluster, layout)
         if not await self._adopt(layout, plan):
             await self._launch(layout, plan)
 
     async def _attach(self, layout: ClusterLayout) -> bool:
         found = ConnectionFile.read(layout.connection_file)
-        if found is None or not found.postmaster.is_alive() or await _answer(found.url) is None:
+        if found is None or not found.postmaster.is_alive():
+            return False
+        try:
+            if await ask_server(found.url) is None:
+                return False
+        except WrongPasswordError:  # the owner is just replacing the file
             return False
         self._process, self._connection = ServerProcess(found.postmaster), found
         _log.info("attached to PostgreSQL", pid=found.postmaster.pid, run_by_pid=StartLock(layout.lock_file).holder())
         return True
 
-    async def _adopt(self, layout: ClusterLayout, plan: "_Plan") -> bool:
+    async def _adopt(self, layout: ClusterLayout, plan: ServerPlan) -> bool:
         """Take over the server that a killed owner left, if it can serve as ours; otherwise stop it."""
         left = find_postmaster(layout.data_dir)
         if left is None:
@@ -188,8 +195,8 @@ class EmbeddedPostgresql:
                 if not left.socket_dir.is_dir():
                     break  # the state directory was renamed under it: nobody can reach it any more
                 try:
-                    answer = await _answer(_url(left.socket_dir, password, "postgres"))
-                except ConfigError:
+                    answer = await ask_server(server_url(left.socket_dir, password, "postgres"))
+                except WrongPasswordError:
                     break  # the kept password is not its password
                 if answer is not None:
                     if not _is_ours(answer, left, layout, plan.binaries):
@@ -202,15 +209,15 @@ class EmbeddedPostgresql:
         self._process = None
         return False
 
-    async def _launch(self, layout: ClusterLayout, plan: "_Plan") -> None:
-        socket_dir, password = await asyncio.to_thread(_prepare_launch, layout, plan)
+    async def _launch(self, layout: ClusterLayout, plan: ServerPlan) -> None:
+        socket_dir, password = await asyncio.to_thread(prepare_launch, layout, plan)
         process = self._process = ServerProcess.launch(
             plan.binaries, plan.account, layout.data_dir, layout.settings_file, layout.start_log
         )
-        url = _url(socket_dir, password, "postgres")
+        url = server_url(socket_dir, password, "postgres")
         loop = asyncio.get_running_loop()
         began = told = loop.time()
-        while (answer := await _answer(url)) is None:
+        while (answer := await self._asked(url, layout)) is None:
             if not process.is_alive():
                 if await self._adopt(layout, plan):
                     # An owner was killed just before its server had written its pid.
@@ -222,13 +229,23 @@ class EmbeddedPostgresql:
             await asyncio.sleep(_POLL_SECONDS)
         await self._serve(layout, socket_dir, password, answer)
 
-    async def _serve(self, layout: ClusterLayout, socket_dir: Path, password: str, answer: "_Answer") -> None:
+    async def _asked(self, url: str, layout: ClusterLayout) -> ServerAnswer | None:
+        try:
+            return await ask_server(url)
+        except WrongPasswordError:
+            raise ComponentFailedError(
+                "postgresql",
+                f"{layout.password_file} does not hold the server's password. Remove that file and start again: a new "
+                "password is made then.",
+            ) from None
+
+    async def _serve(self, layout: ClusterLayout, socket_dir: Path, password: str, answer: ServerAnswer) -> None:
         process = self._process
         if process is None:
             raise RuntimeError("there is no server process")
-        await _ensure_database(_url(socket_dir, password, "postgres"))
+        await ensure_database(server_url(socket_dir, password, "postgres"))
         self._connection = ConnectionFile(
-            url=_url(socket_dir, password, DATABASE),
+            url=server_url(socket_dir, password, DATABASE),
             postmaster=process.identity,
             data_dir=str(layout.data_dir),
             socket_dir=str(socket_dir),
@@ -282,131 +299,17 @@ class EmbeddedPostgresql:
         return f" Its last lines (all are in {self._layout.log_dir}):\n{lines}" if lines else ""
 
 
-class _Plan(NamedTuple):
-    account: ServerAccount
-    binaries: PostgresqlBinaries
-
-
-class _Answer(NamedTuple):
-    version: str
-    data_dir: str
-    started_at: int
-
-
-def _prepared_layout(state_dir: Path) -> ClusterLayout:
-    prepare_state_dir(state_dir)
-    layout = ClusterLayout(state_dir)
-    try:
-        layout.root.mkdir(exist_ok=True)
-    except OSError as error:
-        raise _unusable(layout.root, error) from error
-    return layout
-
-
 def _acquire(lock: StartLock, layout: ClusterLayout) -> bool:
     try:
         return lock.acquire()
     except OSError as error:
-        raise _unusable(layout.lock_file, error) from error
+        raise unusable(layout.lock_file, error) from error
 
 
-def _prepare(layout: ClusterLayout) -> _Plan:
-    account = server_account()
-    try:
-        # Passable whatever the umask says: root's server runs as somebody else. Nobody else can list it.
-        layout.root.chmod(0o711)
-        binaries = binaries_for(account, layout.programs_dir)
-        _check_passable(layout, account, binaries)
-        state = cluster_state(layout, binaries)
-        if state is not ClusterState.COMPLETE:
-            create_cluster(layout, binaries, account)
-        check_owner(layout, account)
-    except OSError as error:
-        raise _unusable(layout.root, error) from error
-    return _Plan(account, binaries)
-
-
-def _prepare_launch(layout: ClusterLayout, plan: _Plan) -> tuple[Path, str]:
-    try:
-        if forget_reused_pid(layout.data_dir):
-            _log.warning("removed an old postmaster.pid", data_dir=str(layout.data_dir))
-        if (before := ConnectionFile.read(layout.connection_file)) is not None:
-            layout.connection_file.unlink(missing_ok=True)
-            remove_socket_dir(Path(before.socket_dir), layout.run_dir)
-        layout.log_dir.mkdir(exist_ok=True)
-        plan.account.own(layout.log_dir, 0o700)
-        prune_log(layout.log_dir)
-        socket_dir = prepare_socket_dir(layout.run_dir, plan.account)
-        layout.settings_file.write_text(
-            settings_text(socket_dir, layout.log_dir, available_memory_bytes()), encoding="utf-8"
-        )
-        layout.settings_file.chmod(0o644)
-        password = read_password(layout) or reset_password(layout, plan.binaries, plan.account)
-    except OSError as error:
-        raise _unusable(layout.root, error) from error
-    return socket_dir, password
-
-
-def _check_passable(layout: ClusterLayout, account: ServerAccount, binaries: PostgresqlBinaries) -> None:
-    if account.is_own or account.can_run([binaries.program("postgres"), "--version"], cwd=layout.root):
-        return
-    closed = untraversable_parent(layout.root) or layout.root
-    raise ConfigError(
-        f"The state directory {layout.state_dir} cannot be used by the embedded PostgreSQL: it refuses to run as root, "
-        f"so it runs as uid {account.uid}, which may not pass through {closed}. Set SCHEDULER_STATE_DIR to a directory "
-        f"such as /var/lib/scheduler whose parents everybody may pass, or set SCHEDULER_RUN_AS to a user that may "
-        "enter it."
-    )
-
-
-def _unusable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"The state directory cannot be used by uid {os.geteuid()}: {error.filename or path}: "
-        f"{error.strerror or error}. Run as the user who owns it, free space if the disk is full, or set "
-        "SCHEDULER_STATE_DIR to another directory."
-    )
-
-
-def _url(socket_dir: Path, password: str, database: str) -> str:
-    return (
-        f"postgresql://{USER}:{quote(password, safe='')}@/{database}?host={quote(str(socket_dir), safe='')}&port={PORT}"
-    )
-
-
-async def _answer(url: str) -> _Answer | None:
-    """What the server says about itself; None when it does not answer now. Raises ConfigError on a wrong password."""
-    import psycopg
-
-    try:
-        connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
-        async with connection:
-            cursor = await connection.execute(
-                "SELECT current_setting('server_version'), current_setting('data_directory'),"
-                " extract(epoch FROM pg_postmaster_start_time())::bigint"
-            )
-            row = await cursor.fetchone()
-    except psycopg.OperationalError as error:
-        if "password authentication failed" in str(error):
-            raise ConfigError("the kept password is not the server's") from error
-        return None
-    return None if row is None else _Answer(str(row[0]), str(row[1]), int(row[2]))
-
-
-def _is_ours(answer: _Answer, left: Postmaster, layout: ClusterLayout, binaries: PostgresqlBinaries) -> bool:
+def _is_ours(answer: ServerAnswer, left: Postmaster, layout: ClusterLayout, binaries: PostgresqlBinaries) -> bool:
     # An older minor version is replaced by the one that is installed now.
     return (
         answer.data_dir == str(layout.data_dir)
         and abs(answer.started_at - left.started_at) <= 60
         and answer.version.split()[0] == binaries.version
     )
-
-
-async def _ensure_database(url: str) -> None:
-    import psycopg
-    from psycopg import sql
-
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
-    async with connection:
-        cursor = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
-        if await cursor.fetchone() is None:
-            await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
