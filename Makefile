@@ -110,7 +110,7 @@ build: | $(UV)  ## Build the ten artifacts (five wheels, five sdists) into dist/
 	@rm -rf dist && $(UV) build --quiet --all-packages --out-dir dist && ls -1 dist
 
 .PHONY: bench
-bench: install  ## Measure throughput with the installed console scripts; prints one JSON line
+bench: sync  ## Measure throughput with the installed console scripts; prints one JSON line
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 .PHONY: clean

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1, help="repetitions, each on a new system (1)")
     chosen = parser.parse_args()
     for _ in range(chosen.repeat):
-        directory = Path(tempfile.mkdtemp(prefix="scheduler-bench-", dir="/tmp"))  # noqa: S108  (sockets need it short)
+        directory = Path(tempfile.mkdtemp(prefix="scheduler-bench-", dir="/tmp"))
         try:
             print(json.dumps(throughput.measure(directory, chosen.n)), flush=True)
         except AssertionError as error:
