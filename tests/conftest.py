@@ -11,6 +11,7 @@ pytest_plugins = [
     "fixtures.broker",
     "fixtures.processes",
     "fixtures.query_change",
+    "fixtures.site",
 ]
 
 _KINDS = ("unit", "integration", "e2e")
