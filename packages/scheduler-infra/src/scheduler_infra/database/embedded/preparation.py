@@ -56,7 +56,7 @@ def prepare_cluster(layout: ClusterLayout) -> ServerPlan:
         # Passable whatever the umask says: root's server runs as somebody else. Nobody else can list it.
         layout.root.chmod(0o711)
         binaries = binaries_for(account, layout.programs_dir)
-        _check_passable(layout, account, binaries)
+        _check_passable(layout, account)
         state = cluster_state(layout, binaries)
         if state is not ClusterState.COMPLETE:
             create_cluster(layout, binaries, account)
@@ -100,8 +100,8 @@ def unusable(path: Path, error: OSError) -> ConfigError:
     )
 
 
-def _check_passable(layout: ClusterLayout, account: ServerAccount, binaries: PostgresqlBinaries) -> None:
-    if account.is_own or account.can_run([binaries.program("postgres"), "--version"], cwd=layout.root):
+def _check_passable(layout: ClusterLayout, account: ServerAccount) -> None:
+    if account.is_own or account.can_enter(layout.root):
         return
     closed = untraversable_parent(layout.root) or layout.root
     raise ConfigError(

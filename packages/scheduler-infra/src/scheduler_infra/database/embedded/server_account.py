@@ -33,18 +33,23 @@ class ServerAccount(NamedTuple):
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
         path.chmod(mode)
 
-    def can_run(self, command: Sequence[str | Path], cwd: Path = Path("/")) -> bool:
-        """Whether the program starts and succeeds as this account in that directory.
+    def can_run(self, command: Sequence[str | Path]) -> bool:
+        """Whether the program starts and succeeds as this account.
 
         Tried rather than computed: modes, access lists, mount options and missing libraries all count.
         """
         try:
             done = subprocess.run(
-                [str(word) for word in command], cwd=cwd, capture_output=True, timeout=30, **self.popen_options
+                [str(word) for word in command], cwd="/", capture_output=True, timeout=30, **self.popen_options
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
         return done.returncode == 0
+
+    def can_enter(self, directory: Path) -> bool:
+        """Whether the account may pass through this directory and all on the way to it."""
+        # Not by starting something there: subprocess changes the directory before the account.
+        return self.can_run(["test", "-e", directory / "."]) and self.can_run(["test", "-x", directory])
 
 
 def server_account(environ: Mapping[str, str] = os.environ) -> ServerAccount:
