@@ -89,11 +89,12 @@ class CronPattern:
 
 @lru_cache(maxsize=16384)
 def parse_cron(text: str) -> CronPattern:
-    """The pattern of a cron text or alias; raises ValueError when `cron_problem` has something to say."""
-    problem = cron_problem(text)
-    if problem:
-        raise ValueError(problem)
-    return CronPattern(_expanded(text))
+    """The pattern of a cron text or alias; raises ValueError for one that `cron_problem` explains."""
+    # Most texts come from the store and were checked long ago: only those that fail are looked at field by field.
+    try:
+        return CronPattern(_expanded(text))
+    except (CronSimError, ValueError, AssertionError) as error:
+        raise ValueError(cron_problem(text) or f"'{text[:100]}' is not a cron text.") from error
 
 
 def cron_problem(text: str) -> str | None:

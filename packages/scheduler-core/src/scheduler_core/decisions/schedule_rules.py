@@ -3,6 +3,7 @@
 Instants go in and come out in UTC with their zone.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -111,8 +112,8 @@ def _at(schedule: Schedule) -> datetime:
 
 @lru_cache(maxsize=16384)
 def _rule(cron: str | None, timezone: str) -> CronRule:
-    problems = check_schedule(Schedule(cron=cron, timezone=timezone))
     zone = find_zone(timezone)
-    if problems or cron is None or zone is None:
-        raise InvalidInputError(problems)
-    return CronRule(parse_cron(cron), zone)
+    if cron is not None and zone is not None:
+        with suppress(ValueError):
+            return CronRule(parse_cron(cron), zone)
+    raise InvalidInputError(check_schedule(Schedule(cron=cron, timezone=timezone)))
