@@ -111,7 +111,7 @@ build: | $(UV)  ## Build the ten artifacts (five wheels, five sdists) into dist/
 
 .PHONY: bench
 bench: sync  ## Measure throughput with the installed console scripts; prints one JSON line
-	@PYTHONPATH=tests $(BIN)/python -m benchmarks
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: clean
 clean:  ## Remove what make has built and downloaded here; data in the state directory stays

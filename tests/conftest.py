@@ -10,6 +10,7 @@ pytest_plugins = [
     "fixtures.tcp_proxy",
     "fixtures.broker",
     "fixtures.processes",
+    "fixtures.documentation",
     "fixtures.query_change",
     "fixtures.site",
 ]
