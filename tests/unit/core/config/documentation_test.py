@@ -4,11 +4,13 @@ import tomllib
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import pytest
 
-from scheduler_core.config import ConfigSection, load_settings, setting
+from scheduler_core.config import ConfigSection, Settings, load_settings, setting
 from scheduler_core.config.documentation import configuration_file, expected_files, toml_value
 from scheduler_core.config.section_registry import InstalledSections, installed_sections
+from scheduler_core.errors import ConfigError
 
 ROOT = Path(__file__).parents[4]
 
@@ -37,14 +39,28 @@ def test_scheduler_toml_holds_exactly_the_defaults() -> None:
     content = tomllib.loads((ROOT / "config/scheduler.toml").read_text(encoding="utf-8"))
     assert content.keys() == installed.sections.keys()
     for name, section in installed.sections.items():
-        assert content[name] == {s.key: s.default for s in section.settings() if s.default is not None}
+        assert content[name] == msgspec.to_builtins(
+            {s.key: s.default for s in section.settings() if s.default is not None}
+        )
 
 
-@pytest.mark.parametrize("environment", ["development", "production"])
-def test_environment_files_are_valid(environment: str) -> None:
-    """The shipped files are accepted by the sections."""
-    settings = load_settings(config_dir=ROOT / "config", environ={"SCHEDULER_ENV": environment})
-    assert settings.environment == environment
+def load(environment: str, **environ: str) -> Settings:
+    """The shipped files as a process reads them."""
+    return load_settings(config_dir=ROOT / "config", environ={"SCHEDULER_ENV": environment, **environ})
+
+
+def test_development_needs_nothing() -> None:
+    """The files of a checkout give the embedded mode, for root too."""
+    settings = load("development")
+    assert settings.origin("worker.allow_root").endswith("config/development.toml")
+
+
+def test_production_needs_a_database_and_no_more() -> None:
+    """Without the secret nothing starts on an empty database; with it everything is valid."""
+    with pytest.raises(ConfigError, match=r"database.url \(.*config/production.toml\)"):
+        load("production")
+    settings = load("production", SCHEDULER_DATABASE__URL="postgresql://joe:x@db/scheduler")
+    assert settings.origin("database.url") == "environment variable SCHEDULER_DATABASE__URL"
 
 
 def test_every_key_has_an_effect() -> None:

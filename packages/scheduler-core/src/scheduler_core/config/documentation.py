@@ -104,7 +104,9 @@ def configuration_file(sections: Sequence[type[ConfigSection]]) -> str:
     for section in sections:
         lines = ["", *_comment(_purpose(section)), f"[{section.section}]"]
         for setting in section.settings():
-            lines += _comment(f"{setting.effect} ({describe_type(setting.type)})")
+            kind = describe_type(setting.type)
+            # The default below says what text and truth look like.
+            lines += _comment(setting.effect if kind in ("text", "true or false") else f"{setting.effect} ({kind})")
             unset = setting.default is None
             lines.append(f"# {setting.key} =" if unset else f"{setting.key} = {toml_value(setting.default)}")
         parts.append("\n".join(lines) + "\n")
