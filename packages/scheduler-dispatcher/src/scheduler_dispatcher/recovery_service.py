@@ -46,7 +46,10 @@ class RecoveryService:
             lost = self._observer.observe(sightings, asked_at, self._clock.monotonic())
             is_sweep = asked_at >= self._next_sweep
             reaped = await work.worker_sessions.reap(lost) if lost or is_sweep else []
-            if is_sweep:
+            if lost:
+                # A claim that was in flight may have been committed after the reaper looked: the next scan finds it.
+                self._next_sweep = asked_at
+            elif is_sweep:
                 self._next_sweep = asked_at + _SWEEP_SECONDS
             if asked_at >= self._next_housekeeping:
                 await work.idempotency.remove_expired()

@@ -34,5 +34,5 @@ SET status = CASE task.status WHEN 'ACTIVE' THEN 'DISPATCHED' WHEN 'PAUSED' THEN
 FROM due
 JOIN task ON task.id = due.task_id
 CROSS JOIN moment
-WHERE run.id = ANY(ARRAY(SELECT id FROM due)) AND run.id = due.id
+WHERE run.id = due.id
 RETURNING run.id, run.flow_id, run.task_id, run.status, run.queue, run.task_type, run.scheduled_at

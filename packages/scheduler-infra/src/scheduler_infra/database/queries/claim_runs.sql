@@ -3,8 +3,8 @@
 -- First the lanes share out the limit by looking, without locks, at what is due first over all of them; then each lane
 -- locks just its share and steps over what other sessions hold. So never more than the limit is locked, and the cost
 -- does not depend on runs of lanes that this session cannot take.
--- Every join to task_runs goes through an array, because the planner then uses the primary key whatever the
--- statistics of this fast-changing table say.
+-- The update finds its rows through an array, because the planner then uses the primary key whatever the statistics of
+-- this fast-changing table say.
 WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions

@@ -46,7 +46,7 @@ WITH session AS MATERIALIZED (
         result = verdict.result::jsonb,
         error = verdict.error
     FROM verdict CROSS JOIN session
-    WHERE run.id = ANY(%(run_ids)s::bigint[]) AND run.id = verdict.id
+    WHERE run.id = verdict.id
     RETURNING run.id, run.status
 )
 SELECT finished.id AS run_id, finished.status

@@ -44,7 +44,7 @@ WITH moment AS MATERIALIZED (
                      ELSE run.error END,
         not_before = moment.now
     FROM orphan CROSS JOIN moment
-    WHERE run.id = ANY(ARRAY(SELECT id FROM orphan)) AND run.id = orphan.id
+    WHERE run.id = orphan.id
     RETURNING run.id, orphan.session_id, run.status, run.losses
 )
 SELECT id AS run_id, session_id, status, losses FROM freed ORDER BY id

@@ -60,6 +60,6 @@ SET status = verdict.status,
                  THEN format('Not run: upstream run %%s is %%s.', verdict.spoiler_id, verdict.spoiler_status)
                  ELSE run.error END
 FROM verdict CROSS JOIN moment
-WHERE run.id = ANY(ARRAY(SELECT id FROM verdict)) AND run.id = verdict.id
+WHERE run.id = verdict.id
 RETURNING run.id, run.flow_id, run.task_id, run.status, run.queue, run.task_type, run.scheduled_at,
           run.needs_settlement
