@@ -1,0 +1,186 @@
+"""The commands that the pages show are typed here as a reader would, each page from its first block to its last."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.broker import RabbitMQServer
+from fixtures.database import DEBIAN_BIN_DIRS
+from fixtures.documentation import EXECUTED, ROOT, Block, Reader, all_blocks, blocks_of, count_blocks
+from fixtures.processes import RunningProcess, SchedulerProcesses, free_port, wait_until
+from scheduler_infra.database.embedded.server_account import server_account
+
+TWO_HOSTS = ROOT / "docs/deployment/two-hosts.md"
+QUICKSTART = ROOT / "examples/quickstart/README.md"
+PAGES = {ROOT / "README.md", TWO_HOSTS, QUICKSTART}
+
+
+def _commands(page: Path) -> list[Block]:
+    return [block for block in blocks_of(page) if block.language in EXECUTED]
+
+
+def _follow(reader: Reader, blocks: list[Block], request: pytest.FixtureRequest) -> None:
+    for block in blocks:
+        reader.follow(block)
+    count_blocks(request, len(blocks), "executed")
+
+
+def test_documentation_has_a_test_for_every_page_with_commands() -> None:
+    """No page shows a command that nobody has typed."""
+    assert {block.path for block in all_blocks() if block.language in EXECUTED} == PAGES
+
+
+@pytest.mark.timeout(400)
+def test_readme_works_as_written(scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest) -> None:
+    """The commands of the README start a system, and what it shows comes out."""
+    environment = _as_in_a_terminal(scheduler_processes, "SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS")
+    reader = Reader(scheduler_processes, ROOT, environment)
+    _follow(reader, _commands(ROOT / "README.md"), request)
+    (up,) = scheduler_processes.started
+    up.interrupt()
+    up.wait()
+
+
+@pytest.mark.timeout(400)
+def test_quickstart_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The commands of the quickstart's page do what it says, with a system that runs already."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "examples", checkout / "examples")
+    environment = _as_in_a_terminal(scheduler_processes, "SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS")
+    reader = Reader(scheduler_processes, checkout, {**environment, "SCHEDULER_WORKER__ALLOW_ROOT": "true"})
+    _follow(reader, _commands(QUICKSTART), request)
+
+
+@pytest.fixture
+def debian_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator["DebianCluster"]:
+    """A new cluster made by Debian's PostgreSQL, as its package would, on a port of loopback."""
+    if not DEBIAN_BIN_DIRS:
+        message = "Debian's PostgreSQL is not installed: apt-get install postgresql"
+        pytest.fail(message, pytrace=False) if os.environ.get("REQUIRE_RABBITMQ") == "1" else pytest.skip(message)
+    cluster = DebianCluster(list(DEBIAN_BIN_DIRS.values())[-1])
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+class DebianCluster:
+    """A PostgreSQL server whose superuser postgres comes in by its socket, and nobody else without a password."""
+
+    def __init__(self, bin_dir: Path) -> None:
+        self._bin_dir = bin_dir
+        self.directory = Path("/tmp") / f"scheduler-cluster-{os.getpid()}-{time.monotonic_ns()}"
+        self.data = self.directory / "data"
+        self.port = free_port()
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make the cluster and return when it takes connections."""
+        account = server_account()
+        options: dict[str, Any] = {"cwd": "/", "stdin": subprocess.DEVNULL, **account.popen_options}
+        self.directory.mkdir()
+        self.data.mkdir()
+        account.own(self.directory, 0o711)
+        account.own(self.data, 0o700)
+        initdb = [str(self._bin_dir / "initdb"), "-D", str(self.data), "-U", "postgres", "-E", "UTF8", "--no-sync"]
+        postgres = [str(self._bin_dir / "postgres"), "-D", str(self.data), "-k", str(self.directory)]
+        with (self.directory / "server.log").open("wb") as log:
+            subprocess.run([*initdb, "--auth=trust"], stdout=log, stderr=log, check=True, **options)
+            # Nobody comes in over the network before the page has said who may.
+            (self.data / "pg_hba.conf").write_text("local all postgres trust\n")
+            self._server = subprocess.Popen(
+                [*postgres, "-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **options,
+            )
+        wait_until(lambda: (self.directory / f".s.PGSQL.{self.port}").exists(), 60, "PostgreSQL listens")
+
+    def stop(self) -> None:
+        """Stop the server and remove the cluster."""
+        if self._server is not None:
+            self._server.send_signal(2)
+            self._server.wait(30)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _write_stand_ins(folder: Path, cluster: DebianCluster, broker: RabbitMQServer) -> None:
+    """Programs of a host that a test must not touch; each does to the test's own servers what it would do there."""
+    settings = " ".join(f"'{name}={value}'" for name, value in broker._environment().items())
+    superuser = f"PGHOST={cluster.directory} PGPORT={cluster.port} PGUSER=postgres"
+    programs = {
+        # What the page installs has to be there: then there is nothing to do.
+        "apt-get": '[ "$1 $2" = "install --yes" ] && shift 2 && dpkg-query -W "$@" >/dev/null',
+        "systemctl": f'[ "$*" = "restart postgresql" ] && kill -HUP "$(head -n 1 {cluster.data}/postmaster.pid)"',
+        "runuser": f'[ "$1 $2 $3" = "-u postgres --" ] && shift 3 && exec env {superuser} "$@"',
+        "rabbitmqctl": f'exec env {settings} /usr/lib/rabbitmq/bin/rabbitmqctl "$@"',
+    }
+    folder.mkdir()
+    for name, program in programs.items():
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{program}\n")
+        path.chmod(0o755)
+
+
+@pytest.mark.timeout(600)
+def test_two_hosts_page_works_as_written(
+    scheduler_processes: SchedulerProcesses,
+    debian_cluster: DebianCluster,
+    rabbitmq_server: RabbitMQServer,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Typed as it stands, the walk-through gives a distributed system in which both workers work."""
+    folder = scheduler_processes.directory
+    _write_stand_ins(folder / "bin", debian_cluster, rabbitmq_server)
+    environment = _as_in_a_terminal(scheduler_processes, "SCHEDULER_STATE_DIR", "SCHEDULER_WORKER__ALLOW_ROOT")
+    environment["PATH"] = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    replacements = {
+        "192.0.2.10:5432": f"127.0.0.1:{debian_cluster.port}",
+        "192.0.2.10:5672": f"127.0.0.1:{rabbitmq_server.port}",
+        "192.0.2.10:8080": f"127.0.0.1:{scheduler_processes.port}",
+        "192.0.2.0/24": "127.0.0.0/8",
+        "/opt/scheduler": f"{folder}/opt/scheduler",
+        "/etc/scheduler": f"{folder}/etc/scheduler",
+    }
+    reader = Reader(scheduler_processes, ROOT, environment)
+    blocks = [replace(block, text=_replaced(block.text, replacements)) for block in _commands(TWO_HOSTS)]
+    _follow(reader, blocks, request)
+    assert [_name(process) for process in scheduler_processes.started] == [
+        "scheduler-api",
+        "scheduler-dispatcher",
+        "scheduler-worker",
+        "scheduler-dispatcher",
+        "scheduler-worker",
+    ]
+    assert [process.stop() for process in reversed(scheduler_processes.started)] == [0] * 5
+
+
+def _as_in_a_terminal(processes: SchedulerProcesses, *kept: str) -> dict[str, str]:
+    """The environment of a reader who has set nothing: only where state goes, and what the machine forces."""
+    return {
+        name: value
+        for name, value in processes.environment.items()
+        if not name.startswith("SCHEDULER_") or name in kept or name.startswith("SCHEDULER_TEST_")
+    }
+
+
+def _replaced(text: str, replacements: dict[str, str]) -> str:
+    for shown, real in replacements.items():
+        text = text.replace(shown, real)
+    return text
+
+
+def _name(process: RunningProcess) -> str:
+    return Path(Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[1].decode()).name
