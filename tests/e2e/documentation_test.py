@@ -58,7 +58,8 @@ def test_quickstart_page_works_as_written(
     shutil.copytree(ROOT / "examples", checkout / "examples")
     environment = _as_in_a_terminal(scheduler_processes, "SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS")
     reader = Reader(scheduler_processes, checkout, {**environment, "SCHEDULER_WORKER__ALLOW_ROOT": "true"})
-    _follow(reader, _commands(QUICKSTART), request)
+    blocks = [replace(block, text=block.text.replace("/tmp/", f"{tmp_path}/")) for block in _commands(QUICKSTART)]
+    _follow(reader, blocks, request)
 
 
 @pytest.fixture
