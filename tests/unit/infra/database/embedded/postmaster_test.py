@@ -73,6 +73,16 @@ def test_forget_reused_pid_dead(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_forget_reused_pid_zombie(tmp_path: Path) -> None:
+    """A killed server that nobody waits for does not run, and its file is removed: PostgreSQL would believe it."""
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        path = write_pid_file(tmp_path, process.pid)
+        assert find_postmaster(tmp_path) is None
+        assert forget_reused_pid(tmp_path)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("content", ["", "x\ny\n"])
 def test_find_postmaster_half_written(tmp_path: Path, content: str) -> None:
     """A file that was cut off does not stop the next start."""

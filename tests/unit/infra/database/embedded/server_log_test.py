@@ -1,5 +1,6 @@
 """The server's log: bounded, and safe to quote."""
 
+import os
 from pathlib import Path
 
 from scheduler_infra.database.embedded.server_log import last_lines, prune_log
@@ -28,3 +29,12 @@ def test_last_lines_follows_no_link(tmp_path: Path) -> None:
     secret.write_text("geheim\n")
     (tmp_path / "postgresql-20260101-000000.log").symlink_to(secret)
     assert last_lines(tmp_path / "absent", tmp_path) == ""
+
+
+def test_last_lines_of_this_start(tmp_path: Path) -> None:
+    """What an earlier server logged is not taken for the reason why this one did not start."""
+    log = tmp_path / "postgresql-20260101-000000.log"
+    log.write_text("shut down in peace\n")
+    os.utime(log, (1, 1))
+    (tmp_path / "start.log").write_text("no space left\n")
+    assert last_lines(tmp_path / "start.log", tmp_path) == "no space left"

@@ -10,6 +10,7 @@ from scheduler_infra.database.embedded.socket_directory import (
     PATH_BYTES_MAX,
     prepare_socket_dir,
     remove_socket_dir,
+    remove_stale_socket,
 )
 
 OWN = ServerAccount(os.geteuid(), os.getegid(), is_own=True)
@@ -34,6 +35,15 @@ def test_prepare_socket_dir_unusable(tmp_path: Path, name: str) -> None:
     finally:
         remove_socket_dir(chosen, run_dir)
     assert not chosen.exists()
+
+
+def test_remove_stale_socket(tmp_path: Path) -> None:
+    """What a killed server left of its socket is removed, if anything, and nothing else."""
+    for name in (".s.PGSQL.5432", ".s.PGSQL.5432.lock", "other"):
+        (tmp_path / name).touch()
+    remove_stale_socket(tmp_path)
+    remove_stale_socket(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
 def test_remove_socket_dir_foreign(tmp_path: Path) -> None:

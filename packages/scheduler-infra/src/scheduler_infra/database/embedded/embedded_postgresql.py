@@ -251,7 +251,10 @@ class EmbeddedPostgresql:
             socket_dir=str(socket_dir),
             version=answer.version,
         )
-        self._connection.write(layout.connection_file)
+        try:
+            self._connection.write(layout.connection_file)
+        except OSError as error:
+            raise unusable(layout.connection_file, error) from error
 
     async def _stop_process(self, process: ServerProcess) -> None:
         try:
@@ -274,7 +277,7 @@ class EmbeddedPostgresql:
         )
 
     async def _abandon(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._connection = self._process, None, None
         try:
             if self._is_owner and process is not None and process.is_alive():
                 with contextlib.suppress(ComponentFailedError):

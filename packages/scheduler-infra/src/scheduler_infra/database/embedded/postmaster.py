@@ -1,5 +1,6 @@
 """Whether a server is at work in a data directory already."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -45,22 +46,21 @@ def is_postmaster(identity: ProcessIdentity, data_dir: Path) -> bool:
 
 
 def forget_reused_pid(data_dir: Path) -> bool:
-    """Remove a postmaster.pid whose pid belongs to another program now; to be called with the start lock held.
+    """Remove a postmaster.pid whose pid is another program's, or a zombie's; the start lock must be held.
 
-    PostgreSQL clears the file by itself when no process has the pid, but would refuse to start for ever when a
-    process of the same user has. The shared memory it finds by the directory's inode still protects against
-    backends that outlived their server.
+    PostgreSQL clears the file by itself when nothing has the pid, but refuses to start for ever when a process of the
+    same user has it, or a server that was killed and that a container's first process never waits for. The shared
+    memory it finds by the directory's inode still protects against backends that outlived their server.
     """
     path = data_dir / "postmaster.pid"
     try:
         pid = int(path.read_text(encoding="utf-8", errors="replace").splitlines()[0])
-    except FileNotFoundError:
+        os.kill(pid, 0)
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    except (OSError, ValueError, IndexError):
-        # Empty or cut off: the machine went down while it was written, and PostgreSQL would refuse to guess.
-        path.unlink(missing_ok=True)
-        return True
-    if ProcessIdentity.of(pid) is None:
-        return False
+    except PermissionError:
+        pass  # somebody has it
+    except (ValueError, IndexError, OverflowError):
+        pass  # cut off when the machine went down; PostgreSQL would refuse to guess
     path.unlink(missing_ok=True)
     return True

@@ -19,11 +19,15 @@ from scheduler_infra.database.embedded.data_directory import (
     reset_password,
 )
 from scheduler_infra.database.embedded.postgresql_binaries import PostgresqlBinaries, binaries_for
-from scheduler_infra.database.embedded.postmaster import forget_reused_pid
+from scheduler_infra.database.embedded.postmaster import find_postmaster, forget_reused_pid
 from scheduler_infra.database.embedded.server_account import ServerAccount, server_account
 from scheduler_infra.database.embedded.server_log import prune_log
 from scheduler_infra.database.embedded.server_settings import available_memory_bytes, settings_text
-from scheduler_infra.database.embedded.socket_directory import prepare_socket_dir, remove_socket_dir
+from scheduler_infra.database.embedded.socket_directory import (
+    prepare_socket_dir,
+    remove_socket_dir,
+    remove_stale_socket,
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -52,6 +56,7 @@ def prepare_cluster(layout: ClusterLayout) -> ServerPlan:
     Raises ConfigError when account, state directory, programs or data cannot be used.
     """
     account = server_account()
+    _check_startable(account)
     try:
         # Passable whatever the umask says: root's server runs as somebody else. Nobody else can list it.
         layout.root.chmod(0o711)
@@ -72,8 +77,12 @@ def prepare_launch(layout: ClusterLayout, plan: ServerPlan) -> tuple[Path, str]:
     To be called only when no server runs on this data.
     """
     try:
-        if forget_reused_pid(layout.data_dir):
-            _log.warning("removed an old postmaster.pid", data_dir=str(layout.data_dir))
+        # Asked again: the child of an owner that was killed a moment ago may have come to life meanwhile. The new
+        # server then refuses to start beside it.
+        if find_postmaster(layout.data_dir) is None:
+            if forget_reused_pid(layout.data_dir):
+                _log.warning("removed an old postmaster.pid", data_dir=str(layout.data_dir))
+            remove_stale_socket(layout.run_dir)
         if (before := ConnectionFile.read(layout.connection_file)) is not None:
             layout.connection_file.unlink(missing_ok=True)
             remove_socket_dir(Path(before.socket_dir), layout.run_dir)
@@ -98,6 +107,15 @@ def unusable(path: Path, error: OSError) -> ConfigError:
         f"{error.strerror or error}. Run as the user who owns it, free space if the disk is full, or set "
         "SCHEDULER_STATE_DIR to another directory."
     )
+
+
+def _check_startable(account: ServerAccount) -> None:
+    if not account.is_own and not account.can_run(["true"]):
+        raise ConfigError(
+            f"The embedded PostgreSQL refuses to run as root, and root may not start programs as uid {account.uid} "
+            "here (a container without the capability SETUID, or without that uid). Start as an ordinary user, set "
+            "SCHEDULER_RUN_AS to a uid that exists there, or point database.url at another PostgreSQL."
+        )
 
 
 def _check_passable(layout: ClusterLayout, account: ServerAccount) -> None:

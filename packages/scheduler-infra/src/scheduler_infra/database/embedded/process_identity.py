@@ -31,9 +31,10 @@ class ProcessIdentity(msgspec.Struct, frozen=True):
 def command_line(pid: int) -> list[str]:
     """The words that a process was started with; empty when it is gone or does not tell."""
     try:
-        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).rstrip("\0").split("\0")
+        line = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes())
     except OSError:
         return _ps(pid, "command").split()
+    return line.rstrip("\0").split("\0") if line else []
 
 
 def _started(pid: int) -> str | None:

@@ -21,7 +21,8 @@ def prune_log(log_dir: Path, files_max: int = FILES_MAX) -> None:
 def last_lines(start_log: Path, log_dir: Path, lines_max: int = 10) -> str:
     """The end of what the server said since it was started, oldest line first."""
     lines: deque[str] = deque(maxlen=lines_max)
-    for file in (start_log, *_files(log_dir)[-1:]):
+    newest = [file for file in _files(log_dir)[-1:] if _modified(file) >= _modified(start_log)]
+    for file in (start_log, *newest):
         lines.extend(line for line in _tail(file) if not _is_noise(line))
     return "\n".join(lines)
 
@@ -29,6 +30,13 @@ def last_lines(start_log: Path, log_dir: Path, lines_max: int = 10) -> str:
 def _files(log_dir: Path) -> list[Path]:
     # The names hold the time, so their order is the order of age.
     return sorted(log_dir.glob("postgresql-*.log"))
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _tail(path: Path) -> list[str]:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from scheduler_core.errors import ComponentFailedError
 from scheduler_infra.database.embedded.cluster_layout import DATABASE, PORT, USER
 
 _CONNECT_SECONDS = 10
@@ -49,9 +50,12 @@ async def ask_server(url: str) -> ServerAnswer | None:
 
 
 async def ensure_database(url: str) -> None:
-    """Create our database if it is not there yet."""
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
-    async with connection:
-        cursor = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
-        if await cursor.fetchone() is None:
-            await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+    """Create our database if it is not there yet; raises ComponentFailedError with the server's reason."""
+    try:
+        connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
+        async with connection:
+            cursor = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
+            if await cursor.fetchone() is None:
+                await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+    except psycopg.Error as error:
+        raise ComponentFailedError("postgresql", f"its database '{DATABASE}' could not be made: {error}") from error

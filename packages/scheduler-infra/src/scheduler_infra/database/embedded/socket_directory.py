@@ -14,6 +14,7 @@ from scheduler_infra.database.embedded.server_account import ServerAccount
 PATH_BYTES_MAX = 107 if sys.platform == "linux" else 103
 
 _PREFIX = "scheduler-pg-"
+_SOCKET = f".s.PGSQL.{PORT}"
 
 
 def prepare_socket_dir(run_dir: Path, account: ServerAccount, environ: Mapping[str, str] = os.environ) -> Path:
@@ -47,9 +48,18 @@ def remove_socket_dir(socket_dir: Path, run_dir: Path) -> None:
         shutil.rmtree(socket_dir, ignore_errors=True)
 
 
+def remove_stale_socket(run_dir: Path) -> None:
+    """Remove the socket and its lock file that a killed server left; the start lock must be held.
+
+    PostgreSQL looks into the lock file for a pid as well, and is misled by its next owner in the same way.
+    """
+    for name in (_SOCKET, f"{_SOCKET}.lock"):
+        (run_dir / name).unlink(missing_ok=True)
+
+
 def _fits(directory: Path) -> bool:
     # libpq takes a comma for the end of a host, and PostgreSQL's list has no escape for a quote.
-    path = str(directory / f".s.PGSQL.{PORT}")
+    path = str(directory / _SOCKET)
     return len(os.fsencode(path)) <= PATH_BYTES_MAX and not set(path) & set(',"\n')
 
 
