@@ -71,10 +71,10 @@ class KombuThread:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
+            # At least one attempt: there may be work that was given just before stop.
+            self._connect_and_work()
+            while not self._stopping.wait(self._delays.next_seconds()):
                 self._connect_and_work()
-                if not self._stopping.is_set():
-                    self._stopping.wait(self._delays.next_seconds())
         finally:
             self._woken.close()
             self._waker.close()

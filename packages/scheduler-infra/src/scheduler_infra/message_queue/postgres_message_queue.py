@@ -98,7 +98,9 @@ class PostgresMessageQueue:
         if self._task is not None:
             if not self._connected and (self._away is not None or not self._pending):
                 self._task.cancel()
-            await asyncio.wait({self._task}, timeout=self._config.io_timeout_seconds)
+            # A statement that hangs is cut off after its time; cancelling it earlier would take longer, because
+            # psycopg would then ask the server to cancel it and wait for the answer.
+            await asyncio.wait({self._task}, timeout=self._config.io_timeout_seconds + 1)
             self._task.cancel()
             await asyncio.wait({self._task})
             self._task = None
@@ -111,7 +113,8 @@ class PostgresMessageQueue:
 
     async def _serve(self) -> None:
         delays = ReconnectDelays(self._config.reconnect_delay_seconds_max)
-        while not self._closing:
+        # At least one attempt: rings may have been given just before close.
+        while True:
             try:
                 connection = await self._connect()
             except (psycopg.Error, OSError) as error:
@@ -119,8 +122,9 @@ class PostgresMessageQueue:
             else:
                 delays.connected()
                 await self._work_until_lost(connection)
-            if not self._closing:
-                await asyncio.sleep(delays.next_seconds())
+            if self._closing:
+                return
+            await asyncio.sleep(delays.next_seconds())
 
     async def _connect(self) -> PostgresConnection:
         return await PostgresConnection.open(self._url, self._config, self._application_name, self._heard)
