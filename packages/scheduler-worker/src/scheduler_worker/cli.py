@@ -1,0 +1,11 @@
+"""The console script scheduler-worker."""
+
+import sys
+from collections.abc import Sequence
+
+from scheduler_core.runtime import run_component_script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the worker until a signal and exit with its code."""
+    sys.exit(run_component_script("worker", argv))

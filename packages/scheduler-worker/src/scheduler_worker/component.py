@@ -1,0 +1,67 @@
+"""The worker as a component: the only module here that knows the rooms of infra."""
+
+import asyncio
+from collections.abc import Callable
+from typing import ClassVar
+
+from scheduler_core.config import Settings
+from scheduler_core.interfaces import Component, ComponentContext, Store
+from scheduler_worker.worker_config import WorkerConfig
+
+
+class WorkerComponent(Component):
+    """Runs tasks. Opens three connections at most: one for work, one for the lease, one for the bell."""
+
+    name: ClassVar[str] = "worker"
+    order: ClassVar[int] = 30
+
+    def __init__(self, context: ComponentContext) -> None:
+        self._context = context
+
+    @classmethod
+    def is_enabled(cls, settings: Settings) -> bool:
+        """See Component."""
+        return settings.section(WorkerConfig).enabled
+
+    async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
+        """See Component; draining takes up to worker.drain_seconds."""
+        from scheduler_infra.database import DatabaseConfig, open_store, resolve_url
+        from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
+        from scheduler_infra.observability import ObservabilityConfig, set_up_observability
+        from scheduler_worker.executors.executor_registry import ExecutorRegistry
+        from scheduler_worker.worker_service import WorkerService, check_user
+
+        settings = self._context.settings
+        config = settings.section(WorkerConfig)
+        database = settings.section(DatabaseConfig)
+
+        async def open_single(purpose: str) -> Store:
+            return await open_store(
+                database, state_dir=settings.state_dir, application_name=f"scheduler-{purpose}", max_connections=1
+            )
+
+        with set_up_observability(settings.section(ObservabilityConfig), "worker"):
+            check_user(config)
+            executors = ExecutorRegistry(settings)
+            store = await open_single("worker")
+            try:
+                queue = open_message_queue(
+                    settings.section(MessageQueueConfig),
+                    database_url=database.direct_url or resolve_url(database, settings.state_dir),
+                    application_name="scheduler-worker-bell",
+                )
+                try:
+                    service = WorkerService(
+                        store=store,
+                        queue=queue,
+                        open_heartbeat_store=lambda: open_single("worker-heartbeat"),
+                        executors=executors,
+                        clock=self._context.clock,
+                        config=config,
+                    )
+                    await service.run(ready, stopping)
+                finally:
+                    await queue.close()
+            finally:
+                await executors.close()
+                await store.close()

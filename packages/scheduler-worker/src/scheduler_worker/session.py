@@ -1,0 +1,85 @@
+"""The beginning of a worker session."""
+
+import logging
+from typing import NamedTuple
+
+from scheduler_core.errors import WorkerIdTakenError
+from scheduler_core.interfaces import Clock, Store
+from scheduler_core.models import NewWorkerSession
+from scheduler_worker.lease import Lease
+from scheduler_worker.process_identity import ProcessIdentity, start_ticks
+
+logger = logging.getLogger("scheduler.worker")
+
+_TRIES_MAX = 3
+
+
+class OpenedSession(NamedTuple):
+    """A session's id and its lease, of which this process knows when it was asked for."""
+
+    id: int
+    lease: Lease
+
+
+async def open_session(store: Store, session: NewWorkerSession, clock: Clock) -> OpenedSession:
+    """Begin a session, at once also when its worker id is held by a process of this host that is dead.
+
+    A former session of this very process counts as dead: its jobs have been killed. Raises WorkerIdTakenError when
+    another process lives with this id, or one on a host that cannot be looked at; StoreUnavailableError.
+    """
+    for tries_left in reversed(range(_TRIES_MAX)):
+        requested_at = clock.monotonic()
+        try:
+            async with store.autocommit() as work:
+                session_id = await work.worker_sessions.open(session)
+            return OpenedSession(session_id, Lease(session.lease_seconds, requested_at))
+        except WorkerIdTakenError:
+            if not tries_left or not await _declare_dead(store, session):
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def _declare_dead(store: Store, session: NewWorkerSession) -> bool:
+    """Whether it is worth trying again: the holder is gone, or it was this or a dead process and is now LOST."""
+    async with store.autocommit() as work:
+        holder = await work.worker_sessions.alive_with_id(session.worker_id)
+        if holder is None:
+            return True
+        if not _is_dead(holder, session):
+            return False
+        await work.worker_sessions.declare_lost(holder.worker_id, holder.pid, holder.process_started_at)
+    logger.warning("former session of a dead process ended", extra={"worker_id": holder.worker_id, "pid": holder.pid})
+    return True
+
+
+def _is_dead(holder: NewWorkerSession, session: NewWorkerSession) -> bool:
+    # Another boot id may be another machine of the same name: only its lease tells then.
+    if not holder.boot_id or (holder.hostname, holder.boot_id) != (session.hostname, session.boot_id):
+        return False
+    process = (holder.pid, holder.process_started_at)
+    return process == (session.pid, session.process_started_at) or start_ticks(holder.pid) != holder.process_started_at
+
+
+def new_session(
+    identity: ProcessIdentity,
+    *,
+    worker_id: str,
+    queues: tuple[str, ...],
+    task_types: tuple[str, ...],
+    places: int,
+    lease_seconds: float,
+    version: str,
+) -> NewWorkerSession:
+    """What this process says of itself when it begins."""
+    return NewWorkerSession(
+        worker_id=worker_id,
+        hostname=identity.hostname,
+        pid=identity.pid,
+        boot_id=identity.boot_id,
+        process_started_at=identity.started_at,
+        queues=queues,
+        task_types=task_types,
+        places=places,
+        lease_seconds=lease_seconds,
+        version=version,
+    )

@@ -1,0 +1,423 @@
+"""One session from its beginning to its end: claims, runs, and what the database says of them."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+
+from scheduler_core.errors import ConflictError, SchemaVersionError, SessionFencedError, StoreUnavailableError
+from scheduler_core.interfaces import Bell, Clock, MessageQueue, Store
+from scheduler_core.models import (
+    DISPATCHERS,
+    ClaimedRun,
+    HeldRun,
+    Lane,
+    RunChange,
+    RunKey,
+    TaskRunStatus,
+    TaskVersion,
+    session_address,
+)
+from scheduler_worker.backoff import Backoff
+from scheduler_worker.heartbeat_service import HeartbeatService
+from scheduler_worker.lease import Lease
+from scheduler_worker.live_run import LiveRun, StopReason
+from scheduler_worker.live_runs import LiveRuns
+from scheduler_worker.log_buffer import LogBuffer
+from scheduler_worker.report_buffer import ReportBuffer
+from scheduler_worker.task_runner import TaskRunner, stopped_outcome
+from scheduler_worker.version_cache import VersionCache
+from scheduler_worker.worker_config import WorkerConfig
+from scheduler_worker.worker_metrics import count_claimed, count_lost_session
+
+logger = logging.getLogger("scheduler.worker")
+
+_SWEEP_SECONDS = 1.0
+_OVERTIME_SECONDS = 10.0
+"""How long after its time-out or cancel, grace included, a run may go on before the worker steps in."""
+_GOODBYE_SECONDS = 5.0
+
+
+class SessionEnd(Enum):
+    """How a session ended."""
+
+    DRAINED = "drained"
+    LOST = "lost"
+
+
+class SessionLife:
+    """Claims runs into free places, carries them out and reports them, until stopped or the session is lost."""
+
+    def __init__(
+        self,
+        session_id: int,
+        lease: Lease,
+        *,
+        store: Store,
+        queue: MessageQueue,
+        clock: Clock,
+        config: WorkerConfig,
+        lanes: Sequence[Lane],
+        runner: TaskRunner,
+        versions: VersionCache,
+        heartbeat: Callable[["SessionLife"], HeartbeatService],
+        kill_now: Callable[[], None],
+    ) -> None:
+        self.session_id = session_id
+        self.lease = lease
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._config = config
+        self._lanes = list(lanes)
+        self._runner = runner
+        self._versions = versions
+        self._kill_now = kill_now
+        self._live_runs = LiveRuns()
+        self._logs = LogBuffer(
+            store,
+            session_id,
+            clock,
+            limit_bytes=config.output_limit_bytes,
+            interval_seconds=config.output_interval_seconds,
+        )
+        self._reports = ReportBuffer(
+            store,
+            queue,
+            session_id,
+            self._live_runs,
+            self._logs,
+            lease,
+            clock,
+            lanes=lanes,
+            batch_size_max=config.batch_size_max,
+            interval_seconds=config.flush_interval_seconds,
+            on_reported=self._on_reported,
+            on_fenced=self.lose,
+            look=self.look,
+        )
+        self._heartbeat = heartbeat(self)
+        self._is_looking = True
+        self._may_hold_unknown = False
+        self._failure: Exception | None = None
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._to_hand_back: set[RunKey] = set()
+
+    # What others say: the heartbeat, the report buffer, the bell. All of them in the worker's loop.
+
+    def look(self) -> None:
+        """There may be work."""
+        self._is_looking = True
+        self._wake.set()
+
+    def lose(self, reason: str) -> None:
+        """The session is over: its runs belong to others now. Kills everything that was started for it."""
+        logger.warning("session lost", extra={"session_id": self.session_id, "reason": reason})
+        count_lost_session()
+        self.lease.lose()
+        for live in self._live_runs:
+            live.stop(StopReason.LOST, self._clock.monotonic())
+        self._kill_now()
+        self._wake.set()
+
+    def fail(self, error: Exception) -> None:
+        """The session is over because of a fault of this worker, which `run` raises."""
+        self._failure = error
+        self.lose(str(error))
+
+    def renewed(self, rows: Sequence[HeldRun], requested_at: float) -> None:
+        """The lease was renewed: do what differs between the database's view and what is really held."""
+        self._settle_differences(rows, requested_at, at_once=False)
+
+    def _on_reported(self) -> None:
+        self._wake.set()
+
+    # The life.
+
+    async def run(self, stopping: asyncio.Event) -> SessionEnd:
+        """Work until `stopping`, then drain; or until the session is lost. Every run it held is dead or done then.
+
+        Raises what makes further work useless, such as SchemaVersionError.
+        """
+        self._heartbeat.start()
+        try:
+            async with asyncio.TaskGroup() as group, self._queue.listen(session_address(self.session_id)) as bell:
+                loops = [
+                    group.create_task(self._listen(bell), name="bell"),
+                    group.create_task(self._reports.run(), name="reports"),
+                    group.create_task(self._logs.run(), name="logs"),
+                    group.create_task(self._sweep(), name="sweep"),
+                    group.create_task(self._notice(stopping), name="stopping"),
+                ]
+                try:
+                    await self._claim_until_stopped()
+                    if not self.lease.is_lost:
+                        await self._drain()
+                finally:
+                    for loop in loops:
+                        loop.cancel()
+        finally:
+            self._kill_now()
+            for live in self._live_runs:
+                live.stop(StopReason.LOST, self._clock.monotonic())
+            await self._ended(self._tasks(), _OVERTIME_SECONDS)
+            await self._heartbeat.stop()
+        if self._failure is not None:
+            raise self._failure
+        return SessionEnd.LOST if self.lease.is_lost else SessionEnd.DRAINED
+
+    async def _listen(self, bell: Bell) -> None:
+        while True:
+            # Varied, so that workers started together do not ask together for ever.
+            if await bell.wait(self._config.poll_interval_seconds * random.uniform(0.8, 1.0)) and self._live_runs:
+                # The ring may mean a cancel, which the renewal's answer tells.
+                self._heartbeat.nudge()
+            self.look()
+
+    async def _notice(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        self._stopping = True
+        self._wake.set()
+
+    async def _claim_until_stopped(self) -> None:
+        backoff = Backoff()
+        while not self._stopping and not self.lease.is_lost:
+            free = self._config.max_concurrent_tasks - len(self._live_runs)
+            if self._to_hand_back:
+                if not await self._hand_back():
+                    await self._clock.sleep(backoff.next_seconds())
+                continue
+            if not self._is_looking or free <= 0:
+                self._wake.clear()
+                if not self._must_act(free):
+                    await self._wake.wait()
+                continue
+            # Cleared before the claim: a ring that comes meanwhile makes it look again.
+            self._is_looking = False
+            limit = min(free, self._config.batch_size_max)
+            try:
+                claimed = await self._claim(limit)
+                self._is_looking = self._is_looking or len(claimed) >= limit
+                await self._start(claimed)
+            except SessionFencedError as error:
+                self.lose(str(error))
+            except StoreUnavailableError as error:
+                # The reply may be what was lost: then there are runs that nobody carries out.
+                self._may_hold_unknown = True
+                await self._pause(error, backoff)
+            except SchemaVersionError:
+                raise
+            except ConflictError as error:
+                await self._pause(error, backoff)
+            else:
+                backoff.reset()
+
+    def _must_act(self, free: int) -> bool:
+        looks = self._is_looking and free > 0
+        return looks or self._stopping or self.lease.is_lost or bool(self._to_hand_back)
+
+    async def _pause(self, error: Exception, backoff: Backoff) -> None:
+        self._is_looking = True
+        logger.warning("claim failed", extra={"reason": str(error)})
+        await self._clock.sleep(backoff.next_seconds())
+
+    async def _claim(self, limit: int) -> list[ClaimedRun]:
+        if self._may_hold_unknown:
+            await self._find_unknown()
+        self._live_runs.claim_started()
+        try:
+            async with self._store.autocommit() as work:
+                claimed = await work.task_runs.claim(self.session_id, self._lanes, limit)
+                # Held from this moment, before anything else can fail or a renewal is compared.
+                now = self._clock.monotonic()
+                for run in claimed:
+                    self._live_runs.add(run, now)
+        finally:
+            self._live_runs.claim_ended()
+        if claimed:
+            count_claimed(len(claimed))
+        return claimed
+
+    async def _find_unknown(self) -> None:
+        requested_at = self._clock.monotonic()
+        async with self._store.autocommit() as work:
+            rows = await work.worker_sessions.renew(self.session_id, self._stopping)
+        if rows is None:
+            raise SessionFencedError(self.session_id)
+        self.lease.renewed(requested_at)
+        self._may_hold_unknown = False
+        self._settle_differences(rows, requested_at, at_once=True)
+        await self._hand_back()
+
+    async def _start(self, claimed: Sequence[ClaimedRun]) -> None:
+        if not claimed:
+            return
+        versions = await self._versions_of(claimed)
+        now = self._clock.monotonic()
+        for live in [self._live_runs.get(run.id) for run in claimed]:
+            if live is None or live.task is not None or live.stop_reason is not None:
+                continue
+            version = versions.get(live.claimed.task_version_id)
+            if version is None:
+                # Without its version nobody knows what to do; another worker may see more.
+                self._give_back(live)
+                continue
+            if version.timeout_seconds is not None:
+                grace = self._config.kill_grace_seconds + _OVERTIME_SECONDS
+                live.deadline = now + version.timeout_seconds + grace
+            live.task = asyncio.create_task(self._carry_out(live, version))
+
+    async def _versions_of(self, claimed: Sequence[ClaimedRun]) -> Mapping[int, TaskVersion]:
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._versions.get(self._store, {run.task_version_id for run in claimed})
+            except (StoreUnavailableError, ConflictError) as error:
+                if self.lease.is_lost:
+                    return {}
+                logger.warning("task versions not read", extra={"reason": str(error)})
+                await self._clock.sleep(backoff.next_seconds())
+
+    async def _carry_out(self, live: LiveRun, version: TaskVersion) -> None:
+        output = self._logs.output(live.key)
+        try:
+            finished = await self._runner.run(live, version, output)
+        except asyncio.CancelledError:
+            output.close()
+            raise
+        output.close()
+        if not live.is_executing or self.lease.is_lost:
+            # Given up already: reported by the sweep, or no longer this session's.
+            return
+        if finished is not None:
+            self._live_runs.ended(live)
+            self._reports.add(finished)
+        elif live.stop_reason is StopReason.LOST:
+            self._live_runs.remove(live.key)
+            self._wake.set()
+        else:
+            self._give_back(live)
+
+    def _give_back(self, live: LiveRun) -> None:
+        self._live_runs.ended(live)
+        self._to_hand_back.add(live.key)
+        self._wake.set()
+
+    def _settle_differences(self, rows: Sequence[HeldRun], requested_at: float, *, at_once: bool) -> None:
+        if self.lease.is_lost:
+            return
+        differences = self._live_runs.compare(rows, requested_at, at_once=at_once)
+        now = self._clock.monotonic()
+        for live in differences.to_cancel:
+            live.stop(StopReason.CANCEL, now)
+        for live in differences.to_kill:
+            logger.warning("run taken away; its job is killed", extra={"run_id": live.claimed.id})
+            live.stop(StopReason.LOST, now)
+        unknown = [key for key in differences.to_hand_back if key not in self._to_hand_back]
+        if unknown:
+            logger.warning("runs of a lost reply handed back", extra={"runs": len(unknown)})
+            self._to_hand_back.update(unknown)
+            self._wake.set()
+
+    async def _hand_back(self) -> bool:
+        """Whether everything that waits to be handed back is; what was not is kept for the next time."""
+        keys = list(self._to_hand_back)
+        if not keys:
+            return True
+        try:
+            if not self._logs.is_empty:
+                await self._logs.flush()
+            async with self._store.autocommit() as work:
+                changes = await work.task_runs.hand_back(self.session_id, keys)
+        except SessionFencedError as error:
+            self.lose(str(error))
+            return True
+        except (StoreUnavailableError, ConflictError) as error:
+            logger.warning("hand-back delayed", extra={"runs": len(keys), "reason": str(error)})
+            return False
+        self._to_hand_back.difference_update(keys)
+        for key in keys:
+            self._live_runs.remove(key)
+        await self._ring_dispatchers(changes)
+        return True
+
+    async def _ring_dispatchers(self, changes: Sequence[RunChange]) -> None:
+        if any(change.status is TaskRunStatus.PENDING for change in changes):
+            await self._queue.ring([DISPATCHERS])
+
+    async def _sweep(self) -> None:
+        """Steps in where an executor does not end its run after the time-out, or after it was cancelled."""
+        patience = self._config.kill_grace_seconds + _OVERTIME_SECONDS
+        while True:
+            await self._clock.sleep(_SWEEP_SECONDS)
+            now = self._clock.monotonic()
+            for live in self._live_runs:
+                if not live.is_executing or live.task is None:
+                    continue
+                if live.stop_reason is None and live.deadline is not None and now > live.deadline:
+                    live.stop(StopReason.DEADLINE, now)
+                elif live.stop_reason is not None and now > live.stopped_at + patience:
+                    await self._abandon(live)
+
+    async def _abandon(self, live: LiveRun) -> None:
+        """Report a run that ignores its cancellation; the coroutine, which nothing can kill, is cancelled again."""
+        logger.error("run ignores its cancellation and is given up", extra={"run_id": live.claimed.id})
+        versions = await self._versions_of([live.claimed])
+        version = versions.get(live.claimed.task_version_id)
+        outcome = None if version is None else stopped_outcome(live, version)
+        if live.is_executing:
+            if version is None or outcome is None:
+                self._give_back(live)
+            else:
+                self._live_runs.ended(live)
+                self._reports.add(self._runner.report(live.claimed, version, outcome))
+        if live.task is not None:
+            live.task.cancel()
+
+    async def _drain(self) -> None:
+        """Let runs end within drain_seconds, stop and hand back the rest, and say goodbye."""
+        logger.info("draining", extra={"runs": len(self._live_runs), "seconds": self._config.drain_seconds})
+        self._heartbeat.nudge(draining=True)
+        await self._ended(self._tasks(), self._config.drain_seconds)
+        rest = [live for live in self._live_runs if live.is_executing]
+        for live in rest:
+            live.stop(StopReason.HAND_BACK, self._clock.monotonic())
+        await self._ended(self._tasks(), self._config.kill_grace_seconds + _GOODBYE_SECONDS)
+        if rest:
+            logger.info("handing back", extra={"runs": len(rest)})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(_GOODBYE_SECONDS, self._lease_seconds_left())):
+                await self._reports.drained()
+                await self._close()
+
+    async def _close(self) -> None:
+        backoff = Backoff()
+        while not self.lease.is_lost:
+            # Killed before the runs are given to others.
+            self._kill_now()
+            try:
+                await self._hand_back()
+                async with self._store.autocommit() as work:
+                    await self._ring_dispatchers(await work.worker_sessions.close(self.session_id))
+                return
+            except (StoreUnavailableError, ConflictError) as error:
+                logger.warning("goodbye delayed", extra={"reason": str(error)})
+                await self._clock.sleep(backoff.next_seconds())
+
+    def _lease_seconds_left(self) -> float:
+        return self.lease.seconds_left(self._clock.monotonic())
+
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        return {live.task for live in self._live_runs if live.task is not None and not live.task.done()}
+
+    async def _ended(self, tasks: set[asyncio.Task[None]], seconds: float) -> None:
+        """Wait for runs to end, and no longer when the session is lost meanwhile."""
+        deadline = self._clock.monotonic() + seconds
+        was_lost = self.lease.is_lost
+        while tasks and (left := deadline - self._clock.monotonic()) > 0:
+            _, tasks = await asyncio.wait(tasks, timeout=min(left, _SWEEP_SECONDS))
+            if self.lease.is_lost and not was_lost:
+                return

@@ -1,0 +1,183 @@
+"""One run, first to last."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from scheduler_core.decisions.retry_rules import retry_delay_seconds
+from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
+from scheduler_core.models import ClaimedRun, FinishedRun, RunKey, TaskRunStatus, TaskVersion
+from scheduler_worker.live_run import LiveRun, StopReason
+
+logger = logging.getLogger("scheduler.worker")
+
+ERROR_CHARS_MAX = 10_000
+
+_encoder = msgspec.json.Encoder()
+_decode_parameters = msgspec.json.Decoder(dict[str, Any]).decode
+_NUL = b"\\u0000"
+
+
+class TaskRunner:
+    """Carries runs out: finds the executor, merges parameters, and turns what happens into a report.
+
+    `executor_for` gives the executor of a task type, or None when this worker has none that works.
+    """
+
+    def __init__(
+        self,
+        executor_for: Callable[[str], TaskExecutor | None],
+        *,
+        result_limit_bytes: int,
+        random: random.Random | None = None,
+    ) -> None:
+        self._executor_for = executor_for
+        self._result_limit_bytes = result_limit_bytes
+        self._random = random or _random
+        self._checked: set[int] = set()
+
+    async def run(self, live: LiveRun, version: TaskVersion, output: RunOutput) -> FinishedRun | None:
+        """Carry out one attempt; None when nothing is to be reported: it is to be handed back, or was lost.
+
+        Raises nothing but CancelledError, and that only when the cancellation did not come from `live.stop`.
+        """
+        executor = self._executor_for(version.task_type)
+        if executor is None:
+            return None
+        try:
+            outcome = await self._outcome(executor, live.claimed, version, output)
+        except asyncio.CancelledError:
+            if live.stop_reason is None:
+                raise
+            outcome = None
+        except Exception as error:  # an executor of somebody else may do anything
+            logger.exception("executor failed", extra={"run_id": live.claimed.id, "task_type": version.task_type})
+            outcome = _failed(f"The executor of task type '{version.task_type}' failed: {described(error)}.")
+        if live.stop_reason is StopReason.LOST:
+            return None
+        if outcome is None:
+            outcome = stopped_outcome(live, version)
+        return None if outcome is None else self.report(live.claimed, version, outcome)
+
+    def report(self, claimed: ClaimedRun, version: TaskVersion, outcome: RunOutcome) -> FinishedRun:
+        """The outcome in the form the store takes; a result that cannot be stored makes the run FAILED."""
+        result, problem = self._encoded(outcome.result)
+        if problem is not None:
+            outcome = RunOutcome(status=TaskRunStatus.FAILED, error=problem, retryable=False)
+        delay = None
+        if outcome.retryable and outcome.status in (TaskRunStatus.FAILED, TaskRunStatus.TIMEOUT):
+            delay = retry_delay_seconds(version.retry, claimed.failures, self._random)
+        return FinishedRun(
+            run_id=claimed.id,
+            attempt=claimed.attempt,
+            status=outcome.status,
+            result=result,
+            error=None if outcome.error is None else storable(outcome.error),
+            retry_delay_seconds=delay,
+            needs_settlement=claimed.needs_settlement,
+        )
+
+    async def _outcome(
+        self, executor: TaskExecutor, claimed: ClaimedRun, version: TaskVersion, output: RunOutput
+    ) -> RunOutcome:
+        parameters = version.parameters
+        if claimed.parameters is not None:
+            parameters = {**parameters, **_decode_parameters(claimed.parameters)}
+        if claimed.parameters is not None or version.id not in self._checked:
+            problems = executor.check(parameters)
+            if problems:
+                return _failed(" ".join(problems), retryable=False)
+            if claimed.parameters is None:
+                self._checked.add(version.id)
+        context = RunContext(
+            run_id=claimed.id,
+            attempt=claimed.attempt,
+            task_name=version.task_name,
+            namespace=version.namespace,
+            flow_id=claimed.flow_id,
+            scheduled_at=claimed.scheduled_at,
+            timeout_seconds=version.timeout_seconds,
+            trace_context=claimed.trace_context,
+        )
+        return await executor.execute(parameters, context, output)
+
+    def _encoded(self, result: Any) -> tuple[str | None, str | None]:
+        if result is None:
+            return None, None
+        try:
+            encoded = _encoder.encode(result)
+            text = encoded.decode()
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+            return None, f"The result cannot be written as JSON: {described(error)}."
+        if len(encoded) > self._result_limit_bytes:
+            return None, (
+                f"The result has {len(encoded)} bytes as JSON; at most {self._result_limit_bytes} are stored "
+                "(worker.result_limit_bytes). Return a reference to where the data is instead."
+            )
+        if _NUL in encoded and _has_nul(encoded):
+            return None, "The result contains a NUL character, which the database cannot store in a text."
+        return text, None
+
+
+_random = random.Random()
+
+
+def stopped_outcome(live: LiveRun, version: TaskVersion) -> RunOutcome | None:
+    """What is reported of a run that was stopped from outside; None when others are to run it again."""
+    if live.stop_reason is StopReason.CANCEL:
+        return RunOutcome(status=TaskRunStatus.CANCELLED, error="Cancelled on request while it was running.")
+    if live.stop_reason is StopReason.DEADLINE:
+        return RunOutcome(
+            status=TaskRunStatus.TIMEOUT,
+            error=f"It did not end within {version.timeout_seconds:g} s, and its executor did not stop it.",
+        )
+    return None
+
+
+def refused(finished: FinishedRun, reason: str) -> FinishedRun:
+    """The report of a run whose own report the database does not accept."""
+    return FinishedRun(
+        run_id=finished.run_id,
+        attempt=finished.attempt,
+        status=TaskRunStatus.FAILED,
+        error=storable(f"The run ended as {finished.status}, but its result cannot be stored: {reason}"),
+        needs_settlement=finished.needs_settlement,
+    )
+
+
+def key_of(finished: FinishedRun) -> RunKey:
+    """The fence of a report."""
+    return RunKey(finished.run_id, finished.attempt)
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL takes it: without NULs and lone surrogates, and not endless."""
+    clean = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= ERROR_CHARS_MAX else clean[: ERROR_CHARS_MAX - 1] + "…"
+
+
+def described(error: BaseException) -> str:
+    """An exception in one phrase: its type, and what it says."""
+    text = str(error).strip().rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _failed(error: str, *, retryable: bool = True) -> RunOutcome:
+    return RunOutcome(status=TaskRunStatus.FAILED, error=error, retryable=retryable)
+
+
+def _has_nul(encoded: bytes) -> bool:
+    """Whether an escaped NUL is really one, and not the end of an escaped backslash."""
+    position = encoded.find(_NUL)
+    while position >= 0:
+        backslashes = 0
+        while backslashes < position and encoded[position - 1 - backslashes : position - backslashes] == b"\\":
+            backslashes += 1
+        if backslashes % 2 == 0:
+            return True
+        position = encoded.find(_NUL, position + 1)
+    return False

@@ -1,0 +1,88 @@
+"""Settings of the worker."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from scheduler_core.config import ConfigSection, setting
+
+LEASE_TO_HEARTBEAT_MIN = 3
+"""Two renewals may fail before the third has to succeed: below that, one slow answer would cost the session."""
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+Bytes = Annotated[int, msgspec.Meta(ge=1024, le=256 * 1024 * 1024)]
+WorkerId = Annotated[str, msgspec.Meta(max_length=200)]
+QueueName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class WorkerConfig(ConfigSection):
+    """How much one worker takes, and how it treats what it runs."""
+
+    section: ClassVar[str] = "worker"
+
+    enabled: bool = setting(True, "Whether `scheduler up` runs the worker; the script scheduler-worker always does.")
+    worker_id: WorkerId = setting(
+        "", "Name of this worker, held by one live process at a time; empty makes one from host name and process id."
+    )
+    max_concurrent_tasks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = setting(
+        10, "How many runs the worker holds at once: its places."
+    )
+    queues: Annotated[tuple[QueueName, ...], msgspec.Meta(min_length=1, max_length=100)] = setting(
+        ("default",), "The queues that the worker takes runs from."
+    )
+    heartbeat_interval_seconds: Seconds = setting(
+        10.0, "How often the lease is renewed and compared with what the worker really runs."
+    )
+    lease_seconds: Seconds = setting(
+        30.0, "How long the runs of a silent worker stay its own; at least three times the heartbeat interval."
+    )
+    poll_interval_seconds: Seconds = setting(
+        5.0, "How often the worker looks for work that nobody has rung it for: the greatest delay while rings are lost."
+    )
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = setting(
+        30.0, "How long runs may go on after the worker was told to stop; the rest is handed back."
+    )
+    kill_grace_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = setting(
+        5.0, "How long a job that is stopped has between SIGTERM and SIGKILL."
+    )
+    allow_root: bool = setting(False, "Whether the worker may run as root, which gives every job the whole machine.")
+    output_limit_bytes: Bytes = setting(1_048_576, "How much output of one attempt is kept; the rest is counted only.")
+    output_interval_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = setting(
+        0.3, "How often the output of running jobs is stored."
+    )
+    result_limit_bytes: Bytes = setting(
+        1_048_576, "How large a run's result may be as JSON; a larger one makes the run FAILED."
+    )
+    flush_interval_seconds: Annotated[float, msgspec.Meta(ge=0, le=1)] = setting(
+        0.003, "How long a finished run waits for others to be reported with, while others still run."
+    )
+    batch_size_max: Annotated[int, msgspec.Meta(ge=1, le=5000)] = setting(
+        500, "How many runs one statement takes or reports at most."
+    )
+    python_path: tuple[str, ...] = setting(
+        (".",), "Directories from which python tasks import their modules, before the installed packages."
+    )
+    python_children_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = setting(
+        16, "How many sync python functions run at once, each in a child process; more wait for a free child."
+    )
+    python_child_runs_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = setting(
+        1000, "After how many runs a child process is replaced, so that leaks of the jobs do not add up."
+    )
+    http_body_limit_bytes: Bytes = setting(65_536, "How much of an HTTP response's body is kept in the result.")
+
+    def problems(self) -> list[str]:
+        """A lease too short for its heartbeat, and results that could not hold a response."""
+        found = []
+        shortest = LEASE_TO_HEARTBEAT_MIN * self.heartbeat_interval_seconds
+        if self.lease_seconds < shortest:
+            found.append(
+                f"lease_seconds is {self.lease_seconds:g}, less than {LEASE_TO_HEARTBEAT_MIN} times "
+                f"heartbeat_interval_seconds ({self.heartbeat_interval_seconds:g}): one slow answer would cost the "
+                f"session. Set it to {shortest:g} or more, or lower the heartbeat interval."
+            )
+        if self.http_body_limit_bytes > self.result_limit_bytes // 2:
+            found.append(
+                f"http_body_limit_bytes is {self.http_body_limit_bytes}, more than half of result_limit_bytes "
+                f"({self.result_limit_bytes}), which has to hold the body with its escapes. Lower it."
+            )
+        return found

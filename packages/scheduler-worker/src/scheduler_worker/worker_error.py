@@ -1,0 +1,34 @@
+"""What can keep a worker from working."""
+
+from scheduler_core.errors import ConfigError, SchedulerError
+
+
+class RunsAsRootError(ConfigError):
+    """The worker was started as root without the consent that this needs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The worker was started as root while worker.allow_root is false: every task could change anything on this "
+            "machine. Start it as another user, or set worker.allow_root = true where that is meant, as on a "
+            "development machine."
+        )
+
+
+class NoExecutorError(SchedulerError):
+    """No task executor could be loaded, so no run could ever be taken."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No task executor can be loaded, so this worker could run nothing. The warnings above name the broken "
+            "distributions; reinstall scheduler-worker."
+        )
+
+
+class HeartbeatFailedError(SchedulerError):
+    """The thread that renews the lease ended by a fault of its own."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The worker's heartbeat failed: {reason}. Its jobs have been killed and will be run by others; start the "
+            "worker again, and report this with the log lines above."
+        )

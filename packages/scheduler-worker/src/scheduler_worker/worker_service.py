@@ -1,0 +1,155 @@
+"""The worker: one session after another until it is told to stop."""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from scheduler_core.errors import ConflictError, StoreUnavailableError
+from scheduler_core.interfaces import Clock, MessageQueue, Store
+from scheduler_core.models import Lane
+from scheduler_worker.backoff import Backoff
+from scheduler_worker.executors.executor_registry import ExecutorRegistry
+from scheduler_worker.heartbeat_service import HeartbeatService
+from scheduler_worker.process_identity import ProcessIdentity
+from scheduler_worker.session import OpenedSession, new_session, open_session
+from scheduler_worker.session_life import SessionEnd, SessionLife
+from scheduler_worker.task_runner import TaskRunner
+from scheduler_worker.version_cache import VersionCache
+from scheduler_worker.worker_config import WorkerConfig
+from scheduler_worker.worker_error import HeartbeatFailedError, NoExecutorError, RunsAsRootError
+
+logger = logging.getLogger("scheduler.worker")
+
+
+class WorkerService:
+    """Takes runs, carries them out and reports them; a lost session is followed by a new one.
+
+    `open_heartbeat_store` is awaited in the heartbeat's own thread and event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: MessageQueue,
+        open_heartbeat_store: Callable[[], Awaitable[Store]],
+        executors: ExecutorRegistry,
+        clock: Clock,
+        config: WorkerConfig,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._open_heartbeat_store = open_heartbeat_store
+        self._executors = executors
+        self._clock = clock
+        self._config = config
+        self._identity = ProcessIdentity.own()
+        self._worker_id = config.worker_id or default_worker_id(self._identity)
+        self._runner = TaskRunner(executors.get, result_limit_bytes=config.result_limit_bytes)
+        self._versions = VersionCache()
+
+    async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
+        """Work until `stopping`, then drain.
+
+        Raises WorkerIdTakenError, NoExecutorError, and StoreUnavailableError when the database is away at the start;
+        later the worker waits for it.
+        """
+        types = self._executors.task_types
+        if not types:
+            raise NoExecutorError
+        opened = await self._open(types)
+        ready(
+            f"worker {self._worker_id} with {self._config.max_concurrent_tasks} places "
+            f"for {', '.join(types)} from {_queues(self._config.queues)}"
+        )
+        while True:
+            life = self._life(opened, types)
+            end = await life.run(stopping)
+            if end is SessionEnd.DRAINED or stopping.is_set():
+                return
+            types = self._executors.task_types
+            reopened = await self._reopen(types, stopping)
+            if reopened is None:
+                return
+            opened = reopened
+
+    async def _open(self, types: Sequence[str]) -> OpenedSession:
+        session = new_session(
+            self._identity,
+            worker_id=self._worker_id,
+            queues=self._config.queues,
+            task_types=tuple(types),
+            places=self._config.max_concurrent_tasks,
+            lease_seconds=self._config.lease_seconds,
+            version=_own_version(),
+        )
+        opened = await open_session(self._store, session, self._clock)
+        logger.info("session opened", extra={"session_id": opened.id, "worker_id": self._worker_id})
+        return opened
+
+    async def _reopen(self, types: Sequence[str], stopping: asyncio.Event) -> OpenedSession | None:
+        """A new session as soon as the database can be reached; None when the worker is to stop before."""
+        backoff = Backoff()
+        while not stopping.is_set():
+            try:
+                return await self._open(types)
+            except (StoreUnavailableError, ConflictError) as error:
+                logger.warning("no new session yet", extra={"reason": str(error)})
+                await self._clock.sleep(backoff.next_seconds())
+        return None
+
+    def _life(self, opened: OpenedSession, types: Sequence[str]) -> SessionLife:
+        def heartbeat(life: SessionLife) -> HeartbeatService:
+            return HeartbeatService(
+                self._open_heartbeat_store,
+                opened.id,
+                opened.lease,
+                self._clock,
+                interval_seconds=self._config.heartbeat_interval_seconds,
+                on_renewed=life.renewed,
+                on_lost=life.lose,
+                on_failed=lambda reason: life.fail(HeartbeatFailedError(reason)),
+                kill_now=self._executors.kill_now,
+            )
+
+        return SessionLife(
+            opened.id,
+            opened.lease,
+            store=self._store,
+            queue=self._queue,
+            clock=self._clock,
+            config=self._config,
+            lanes=[Lane(queue, task_type) for queue in self._config.queues for task_type in types],
+            runner=self._runner,
+            versions=self._versions,
+            heartbeat=heartbeat,
+            kill_now=self._executors.kill_now,
+        )
+
+
+def check_user(config: WorkerConfig) -> None:
+    """Return if the worker may run as this user; raises RunsAsRootError. Running as root on purpose is told."""
+    if os.geteuid() != 0:
+        return
+    if not config.allow_root:
+        raise RunsAsRootError
+    logger.warning("The worker runs as root (worker.allow_root): every task can change anything on this machine.")
+
+
+def default_worker_id(identity: ProcessIdentity) -> str:
+    """A name that no other worker has: host name, process id, and a few random digits for containers."""
+    return f"{identity.hostname}-{identity.pid}-{secrets.token_hex(2)}"
+
+
+def _queues(names: Sequence[str]) -> str:
+    return f"queue{'' if len(names) == 1 else 's'} {', '.join(names)}"
+
+
+def _own_version() -> str:
+    try:
+        return version("scheduler-worker")
+    except PackageNotFoundError:
+        return "0"
