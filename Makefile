@@ -28,15 +28,22 @@ help:  ## Print this help
 .tools/uv/bin/uv:
 	@bash .ci/fetch_uv.sh "$(PYTHON)" .tools/uv
 
+# uv takes the first Python that is new enough from PATH, else from where uv keeps its own, else it fetches one.
+define SAY_PYTHON
+{ $(UV) python find '>=3.11' >/dev/null 2>&1 || \
+    echo "Python 3.11 or newer is needed, and neither found nor fetched: install it, or put it first on PATH." >&2; \
+  exit 1; }
+endef
+
 # What `make run` needs, beside whatever is there already.
 .PHONY: install
 install: | $(UV)
-	@$(UV) sync --quiet --frozen --no-dev --inexact
+	@$(UV) sync --quiet --frozen --no-dev --inexact || $(SAY_PYTHON)
 
 # What everything else needs: exactly what uv.lock says.
 .PHONY: sync
 sync: | $(UV)
-	@$(UV) sync --quiet --frozen
+	@$(UV) sync --quiet --frozen || $(SAY_PYTHON)
 
 .PHONY: services
 services:
