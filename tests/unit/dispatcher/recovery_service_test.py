@@ -1,9 +1,14 @@
 """Recovery: who is reaped, when it looks again, and who is told."""
 
+import subprocess
+
+import msgspec
+
 from fixtures.clock import FrozenClock
 from fixtures.dispatcher_fakes import ScriptedStore
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from scheduler_core.models import DISPATCHERS, ReapedRun, SessionSighting
+from scheduler_core.runtime.process_identity import ProcessIdentity
 from scheduler_dispatcher.recovery_service import RecoveryService
 from scheduler_dispatcher.ringer import Ringer
 
@@ -63,6 +68,31 @@ async def test_look_sweeps_up_runs_of_sessions_that_ended(frozen_clock: FrozenCl
     store.reaped = [ReapedRun(1, 7, "PENDING", 1)]
     await service.look()
     assert store.reap_calls == [[], []]
+    assert queue.wire.rung == [DISPATCHERS]
+
+
+async def test_look_frees_a_dead_process_of_this_host_at_once(frozen_clock: FrozenClock) -> None:
+    """A session whose process is known to have ended is lost without waiting for its lease, and no other one is."""
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    here = ProcessIdentity.own()
+    store = ScriptedStore()
+    service, queue = recovery(store, frozen_clock)
+
+    def session(number: int, **changes: object) -> SessionSighting:
+        alive = SessionSighting(
+            number, f"worker-{number}", 1, 30.0, False, here.hostname, here.boot_id, here.pid, here.started_at
+        )
+        return msgspec.structs.replace(alive, **changes)
+
+    store.sighted = [
+        session(1),
+        session(2, pid=ended.pid, process_started_at=5),
+        session(3, hostname="elsewhere", pid=ended.pid, process_started_at=5),
+        session(4, process_started_at=here.started_at + 1),
+    ]
+    await service.look()
+    assert store.log == [f"lost worker-2 {ended.pid} 5", f"lost worker-4 {here.pid} {here.started_at + 1}"]
     assert queue.wire.rung == [DISPATCHERS]
 
 

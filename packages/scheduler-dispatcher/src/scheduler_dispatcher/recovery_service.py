@@ -1,12 +1,13 @@
 """Runs of lost worker sessions are moved on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
 from scheduler_core.interfaces import Clock, Store
 from scheduler_core.models import ReapedRun, SessionSighting
+from scheduler_core.runtime.process_identity import is_dead
 from scheduler_dispatcher import dispatcher_metrics
 from scheduler_dispatcher.ringer import Ringer
 from scheduler_dispatcher.session_observer import SessionObserver
@@ -25,12 +26,29 @@ _SWEEP_SECONDS: Final = 30.0
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 
 
+def process_is_dead(sighting: SessionSighting) -> bool:
+    """Whether the session's process ran on this host, under this boot, and is not there any more."""
+    return is_dead(sighting.hostname, sighting.boot_id, sighting.pid, sighting.process_started_at)
+
+
 class RecoveryService:
-    """Declares sessions lost, frees what they held, and forgets old answers to repeated requests."""
+    """Declares sessions lost, frees what they held, and forgets old answers to repeated requests.
+
+    A session is lost when its lease says so (see SessionObserver), or at once when `is_dead` knows that its process has
+    ended: a dispatcher on the worker's own host need not wait for the lease.
+    """
 
     name = "recovery"
 
-    def __init__(self, store: Store, ringer: Ringer, clock: Clock, observer: SessionObserver | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ringer: Ringer,
+        clock: Clock,
+        observer: SessionObserver | None = None,
+        is_dead: Callable[[SessionSighting], bool] = process_is_dead,
+    ) -> None:
+        self._is_dead = is_dead
         self._store = store
         self._ringer = ringer
         self._clock = clock
@@ -43,10 +61,13 @@ class RecoveryService:
         asked_at = self._clock.monotonic()
         async with self._store.autocommit() as work:
             sightings = await work.worker_sessions.sightings()
+            dead = [sighting for sighting in sightings if self._is_dead(sighting)]
+            for sighting in dead:
+                await work.worker_sessions.declare_lost(sighting.worker_id, sighting.pid, sighting.process_started_at)
             lost = self._observer.observe(sightings, asked_at, self._clock.monotonic())
             is_sweep = asked_at >= self._next_sweep
             reaped = await work.worker_sessions.reap(lost) if lost or is_sweep else []
-            if lost:
+            if lost or dead:
                 # A claim that was in flight may have been committed after the reaper looked: the next scan finds it.
                 self._next_sweep = asked_at
             elif is_sweep:
@@ -54,8 +75,8 @@ class RecoveryService:
             if asked_at >= self._next_housekeeping:
                 await work.idempotency.remove_expired()
                 self._next_housekeeping = asked_at + _HOUSEKEEPING_SECONDS
-        if lost or reaped:
-            _tell(sightings, lost, reaped)
+        if lost or reaped or dead:
+            _tell(sightings, [*lost, *(sighting.session_id for sighting in dead)], reaped)
             await self._ringer.ring_dispatchers()
         return self._seconds_to_next_scan(sightings)
 

@@ -63,13 +63,20 @@ class HeldRun(msgspec.Struct, frozen=True):
 
 
 class SessionSighting(msgspec.Struct, frozen=True):
-    """What an observer sees of a live session: `lease_expired` is judged by the database's clock."""
+    """What an observer sees of a live session: `lease_expired` is judged by the database's clock.
+
+    The process is named as in NewWorkerSession, so that an observer on the same host can see whether it lives.
+    """
 
     session_id: int
     worker_id: str
     renewals: int
     lease_seconds: float
     lease_expired: bool
+    hostname: str = ""
+    boot_id: str = ""
+    pid: int = 0
+    process_started_at: int = 0
 
 
 class ReapedRun(msgspec.Struct, frozen=True):

@@ -84,7 +84,7 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
     async def sightings(self, now: datetime | None = None) -> list[SessionSighting]:
         """See WorkerSessionRepository."""
         rows = await self._execute(
-            "SELECT id AS session_id, worker_id, renewals, lease_seconds, "
+            "SELECT id AS session_id, worker_id, hostname, boot_id, pid, process_started_at, renewals, lease_seconds, "
             "lease_expires_at < coalesce(%(now)s::timestamptz, clock_timestamp()) AS lease_expired "
             "FROM scheduler.worker_sessions WHERE state = 'ALIVE' ORDER BY id",
             {"now": now},

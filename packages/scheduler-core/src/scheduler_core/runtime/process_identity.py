@@ -1,0 +1,66 @@
+"""Who this process is on its host, beyond the reuse of process ids."""
+
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+
+class ProcessIdentity(msgspec.Struct, frozen=True):
+    """A process: host name, boot, process id, and start in clock ticks since that boot (0 where nobody tells).
+
+    `boot_id` also names the space in which process ids mean the same: containers of one host differ in it.
+    """
+
+    hostname: str
+    boot_id: str
+    pid: int
+    started_at: int
+
+    @classmethod
+    def own(cls) -> "ProcessIdentity":
+        """The identity of this process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), _boot_id(), pid, start_ticks(pid) or 0)
+
+
+def start_ticks(pid: int) -> int | None:
+    """When the process with this id began, in clock ticks since boot; None when there is none.
+
+    A process that has ended and was not waited for is none. 0 where there is no /proc to ask, but the process lives.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except ProcessLookupError:
+        return None
+    except FileNotFoundError:
+        return None if Path("/proc/self/stat").exists() else _signalled(pid)
+    # The name in parentheses may hold anything, spaces and parentheses included.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def is_dead(hostname: str, boot_id: str, pid: int, started_at: int) -> bool:
+    """Whether a process is known to have ended; False for one on a host, or in a container, that is not this one."""
+    if not boot_id or (hostname, boot_id) != (socket.gethostname(), _boot_id()):
+        return False
+    return start_ticks(pid) != started_at
+
+
+def _signalled(pid: int) -> int | None:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return 0
+    return 0
+
+
+def _boot_id() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
