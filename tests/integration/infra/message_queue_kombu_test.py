@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import amqp
 import kombu
+import msgspec
 import pytest
 
 from fixtures.broker import RabbitMQServer
 from fixtures.contracts.message_queue_contract import (
     MessageQueueContract,
     opened,
-    quiet,
     rings_through,
     until,
 )
@@ -24,6 +25,7 @@ from scheduler_core.errors import MessageQueueUnavailableError
 from scheduler_core.interfaces import MessageQueue
 from scheduler_core.models import DISPATCHERS
 from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
+from scheduler_infra.message_queue.kombu_topology import STATUS_QUEUE_LENGTH_MAX
 
 CONFIG = MessageQueueConfig(
     reconnect_delay_seconds_max=0.3, io_timeout_seconds=2, connect_timeout_seconds=2, heartbeat_seconds=1
@@ -39,8 +41,6 @@ class RabbitMQUnderTest:
 
     def open_queue(self, **settings: object) -> MessageQueue:
         """A queue that connects through the proxy."""
-        import msgspec
-
         config = msgspec.structs.replace(CONFIG, url=f"amqp://guest:guest@127.0.0.1:{self.proxy.port}//", **settings)
         return open_message_queue(config, database_url="", application_name="scheduler test")
 
@@ -201,22 +201,41 @@ async def test_message_queue_integration_queue_names_separate_installations(brok
         await other.close()
 
 
-async def test_message_queue_integration_session_queues_vanish_with_their_session(broker: RabbitMQUnderTest) -> None:
-    """A process that is gone leaves only the shared queue behind, which is bounded and durable."""
-    names = ("count", "sessions")
+async def test_message_queue_integration_session_queues_vanish_with_their_listener(
+    broker: RabbitMQUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session's queue belongs to its connection alone, and is gone when the session stops listening."""
+    monkeypatch.setattr("secrets.token_hex", lambda _size: "fixed")
 
-    def passive(name: str) -> int:
+    def look() -> str:
         with kombu.Connection(broker.server.url) as connection:
-            return int(kombu.Queue(name)(connection.channel()).queue_declare(passive=True).message_count)
+            try:
+                kombu.Queue("tasks.session-1.fixed")(connection.channel()).queue_declare(passive=True)
+            except (amqp.NotFound, amqp.ResourceLocked) as error:
+                return type(error).__name__
+        return "anybody's"
 
     async with opened(broker) as queue:
         async with queue.listen("session-1") as bell:
             await rings_through(queue, "session-1", bell)
-        for _ in range(300):
+            assert await asyncio.to_thread(look) == "ResourceLocked"
+        await until(lambda: look() == "NotFound")
+
+
+async def test_message_queue_integration_rings_for_absent_dispatchers_are_bounded(broker: RabbitMQUnderTest) -> None:
+    """Rings that no dispatcher takes pile up to a limit and no further."""
+
+    def waiting() -> int:
+        with kombu.Connection(broker.server.url) as connection:
+            return int(kombu.Queue("status_updates")(connection.channel()).queue_declare(passive=True).message_count)
+
+    async with opened(broker) as queue:
+        await queue.ring([DISPATCHERS])
+        await until(lambda: queue.is_connected)
+        for _ in range(1500):
             await queue.ring([DISPATCHERS])
-            await asyncio.sleep(0)
-    assert names
-    assert await asyncio.to_thread(passive, "status_updates") <= 100
+            await asyncio.sleep(0.001)
+        await until(lambda: waiting() == STATUS_QUEUE_LENGTH_MAX)
 
 
 async def test_message_queue_integration_wrong_password_is_explained_without_showing_it(
