@@ -26,8 +26,8 @@ class PostgresMessageQueue:
     """A `MessageQueue` whose rings are notifications.
 
     One task owns the one connection; it is opened at the first use and opened again for ever. Rings of the same
-    moment travel in one statement. Measured on an idle machine, a ring wakes a waiting task of another process in
-    about 0.3 ms.
+    moment travel in one statement. Measured on two cores with PostgreSQL 15 over a Unix socket, a ring ends a wait
+    after 0.36 ms (p99 0.6) while rings follow each other, and after 0.9 ms (p99 1.2) when the machine slept before.
     """
 
     def __init__(self, url: str, config: MessageQueueConfig, application_name: str) -> None:
