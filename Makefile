@@ -98,7 +98,7 @@ lint: sync  ## Check style, types, arrows, import budgets, the lock file and tha
 	@echo "== spelling" && $(BIN)/codespell
 	@echo "== generated files"
 	@$(BIN)/python -m scheduler_core.config.documentation check
-	@$(BIN)/python -m scheduler_api.openapi_document check
+	@$(BIN)/scheduler-api openapi | diff -u docs/api/openapi.json - || { echo "docs/api/openapi.json is not current: run make openapi" >&2; exit 1; }
 
 .PHONY: fmt
 fmt: sync  ## Format the code and put right what ruff can
@@ -110,7 +110,7 @@ docs: sync openapi  ## Write the generated pages: docs/configuration.md, config/
 
 .PHONY: openapi
 openapi: sync  ## Write docs/api/openapi.json
-	@$(BIN)/python -m scheduler_api.openapi_document write
+	@$(BIN)/scheduler-api openapi --out docs/api/openapi.json
 
 .PHONY: build
 build: | $(UV)  ## Build the ten artifacts (five wheels, five sdists) into dist/
