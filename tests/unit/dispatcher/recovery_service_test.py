@@ -1,6 +1,6 @@
 """Recovery: who is reaped, when it looks again, and who is told."""
 
-import subprocess
+import asyncio
 
 import msgspec
 
@@ -73,8 +73,8 @@ async def test_look_sweeps_up_runs_of_sessions_that_ended(frozen_clock: FrozenCl
 
 async def test_look_frees_a_dead_process_of_this_host_at_once(frozen_clock: FrozenClock) -> None:
     """A session whose process is known to have ended is lost without waiting for its lease, and no other one is."""
-    with subprocess.Popen(["true"]) as ended:
-        pass
+    ended = await asyncio.create_subprocess_exec("true")
+    await ended.wait()
     here = ProcessIdentity.own()
     store = ScriptedStore()
     service, queue = recovery(store, frozen_clock)
@@ -92,7 +92,8 @@ async def test_look_frees_a_dead_process_of_this_host_at_once(frozen_clock: Froz
         session(4, process_started_at=here.started_at + 1),
     ]
     await service.look()
-    assert store.log == [f"lost worker-2 {ended.pid} 5", f"lost worker-4 {here.pid} {here.started_at + 1}"]
+    lost = [line for line in store.log if line.startswith("lost")]
+    assert lost == [f"lost worker-2 {ended.pid} 5", f"lost worker-4 {here.pid} {here.started_at + 1}"]
     assert queue.wire.rung == [DISPATCHERS]
 
 
