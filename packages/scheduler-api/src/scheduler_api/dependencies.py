@@ -1,0 +1,69 @@
+"""What handlers may ask for: the type says what, the name of the argument which. All of it lives as long as the app."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+
+from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.system_observer import SystemObserver
+from scheduler_api.task_apply_service import TaskApplyService
+from scheduler_api.task_run_service import TaskRunService
+from scheduler_api.task_service import TaskService
+from scheduler_api.work_ringer import WorkRinger
+from scheduler_api.worker_service import WorkerService
+from scheduler_core.interfaces import Clock, MessageQueue, Store
+
+Tasks = NamedDependency[TaskService]
+TaskLists = NamedDependency[TaskApplyService]
+TaskRuns = NamedDependency[TaskRunService]
+Workers = NamedDependency[WorkerService]
+Observer = NamedDependency[SystemObserver]
+OpenApiDocument = NamedDependency[bytes]
+Reference = FromPath[str]
+RunId = FromPath[str]
+
+
+class Dependencies(NamedTuple):
+    """Each field is the name by which a handler's argument asks for it."""
+
+    tasks: TaskService
+    task_lists: TaskApplyService
+    task_runs: TaskRunService
+    workers: WorkerService
+    observer: SystemObserver
+    openapi_document: bytes
+
+    def providers(self) -> dict[str, Provide]:
+        """For Litestar."""
+        return {name: Provide(_giving(value), sync_to_thread=False) for name, value in self._asdict().items()}
+
+
+def make_dependencies(
+    store: Store,
+    queue: MessageQueue,
+    clock: Clock,
+    *,
+    component_metrics: Callable[[], str],
+    openapi_document: bytes,
+    version: str,
+) -> Dependencies:
+    """Wire the services."""
+    ringer = WorkRinger(store, queue)
+    task_types = KnownTaskTypes(store)
+    return Dependencies(
+        tasks=TaskService(store, clock, ringer, task_types),
+        task_lists=TaskApplyService(store, clock, ringer, task_types),
+        task_runs=TaskRunService(store, clock, ringer),
+        workers=WorkerService(store),
+        observer=SystemObserver(store, queue, clock, component_metrics, version),
+        openapi_document=openapi_document,
+    )
+
+
+def _giving(value: Any) -> Callable[[], Any]:
+    def give() -> Any:
+        return value
+
+    return give

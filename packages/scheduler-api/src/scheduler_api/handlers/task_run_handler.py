@@ -1,0 +1,60 @@
+"""Operations on runs."""
+
+from litestar import Response
+from litestar.response import Stream
+
+from scheduler_api.dependencies import RunId, TaskRuns
+from scheduler_api.handlers.answers import json_answer, page_answer, repeated_header
+from scheduler_api.handlers.requests import ApiRequest, once_key
+from scheduler_api.schemas.query_schema import read_query
+from scheduler_core.models import TaskRunStatus
+
+
+async def list_task_runs(request: ApiRequest, task_runs: TaskRuns) -> Response[bytes]:
+    """A page of runs."""
+    query = read_query(request)
+    runs = await task_runs.page(
+        namespace=query["namespace"],
+        task=query["task"],
+        flow_id=query["flow_id"],
+        statuses=[TaskRunStatus(status) for status in query["status"]],
+        before_id=query["cursor"][0] if query["cursor"] else None,
+        limit=query["limit"] + 1,
+    )
+    return page_answer(runs, query["limit"], "run", "id")
+
+
+async def show_task_run(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes]:
+    """One run."""
+    read_query(request)
+    return json_answer(await task_runs.get(run_id))
+
+
+async def cancel_task_run(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes]:
+    """Cancel it."""
+    read_query(request)
+    return json_answer(await task_runs.cancel(run_id))
+
+
+async def retry_task_run(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes]:
+    """Once more, as a new run."""
+    read_query(request)
+    outcome = await task_runs.retry(run_id, await once_key(request))
+    return json_answer(outcome.result, 201, repeated_header(outcome.repeated))
+
+
+async def show_task_run_logs(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes] | Stream:
+    """What it printed: a page of entries, or with ``Accept: text/plain`` all of it as it was printed."""
+    query = read_query(request)
+    place = query["after"] or query["cursor"] or (0, 0)
+    if _wants_text(request):
+        await task_runs.get(run_id)
+        return Stream(task_runs.log_text(run_id, after=place), media_type="text/plain; charset=utf-8", status_code=200)
+    entries = await task_runs.log(run_id, after=place, limit=query["limit"] + 1)
+    return page_answer(entries, query["limit"], "log", "attempt", "sequence")
+
+
+def _wants_text(request: ApiRequest) -> bool:
+    """Whether text is asked for and JSON is not: a browser's */* gets JSON."""
+    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
+    return "text/plain" in accepted and "application/json" not in accepted

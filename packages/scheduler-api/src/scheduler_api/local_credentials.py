@@ -1,0 +1,82 @@
+"""The key of this machine's own client commands, in `credentials.json` of the state directory."""
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from scheduler_core.decisions.api_key_rules import api_key_hash, new_api_key
+from scheduler_core.errors import ConfigError, NotFoundError
+from scheduler_core.interfaces import Store
+
+LOCAL_KEY_NAME = "local"
+FILE_NAME = "credentials.json"
+
+
+class Credentials(NamedTuple):
+    """Where the API is, and a key for it."""
+
+    url: str
+    api_key: str
+
+
+async def ensure_local_credentials(store: Store, state_dir: Path, url: str) -> Path:
+    """Leave a file there that holds `url` and a live key, readable by this user alone; returns its path.
+
+    A key that is there and still valid is kept. Else a new one named "local" is made and the one before is revoked.
+    """
+    path = state_dir / FILE_NAME
+    present = _read(path)
+    if present is not None and await _is_live(store, present.api_key):
+        if present.url != url or path.stat().st_mode & 0o077:
+            _write(path, Credentials(url, present.api_key))
+        return path
+    _write(path, Credentials(url, await _replace_key(store)))
+    return path
+
+
+async def _is_live(store: Store, secret: str) -> bool:
+    async with store.autocommit() as work:
+        return await work.api_keys.find(api_key_hash(secret)) is not None
+
+
+async def _replace_key(store: Store) -> str:
+    fresh = new_api_key()
+    async with store.transaction() as work:
+        with contextlib.suppress(NotFoundError):
+            await work.api_keys.revoke(LOCAL_KEY_NAME)
+        await work.api_keys.create(LOCAL_KEY_NAME, fresh.prefix, fresh.key_hash)
+    return fresh.secret
+
+
+def _read(path: Path) -> Credentials | None:
+    """None also for a damaged file: it is replaced."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        credentials = Credentials(document["url"], document["api_key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return credentials if all(isinstance(text, str) for text in credentials) else None
+
+
+def _write(path: Path, credentials: Credentials) -> None:
+    """All or nothing: a reader sees the file as it was or as it will be."""
+    fresh = None
+    try:
+        # mkstemp makes it 0600 from the start.
+        descriptor, fresh = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(credentials._asdict(), file)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(fresh).replace(path)
+    except OSError as error:
+        if fresh is not None:
+            Path(fresh).unlink(missing_ok=True)
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror or error}). Make {path.parent} writable for this user, or set "
+            "SCHEDULER_STATE_DIR to another directory."
+        ) from error

@@ -1,0 +1,1 @@
+"""What travels over HTTP: bodies as they are read, answers as they are written, and queries."""

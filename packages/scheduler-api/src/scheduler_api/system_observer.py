@@ -1,0 +1,90 @@
+"""Looks at the whole: statistics, health, metrics. Cheap to ask: looks are shared, and each has a limit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from scheduler_api.prometheus_text import gauges_text
+from scheduler_api.schemas.health_schema import HealthPart, Readiness
+from scheduler_core.errors import MessageQueueError, SchedulerError, SchemaVersionError
+from scheduler_core.interfaces import Clock, MessageQueue, Store
+from scheduler_core.models import SystemStatistics
+
+CHECK_SECONDS_MAX = 3.0
+_SHARED_SECONDS = 1.0
+
+
+class SystemObserver:
+    """Answers for /health, /metrics and system statistics.
+
+    `component_metrics` gives what this process measures of itself, in Prometheus text.
+    """
+
+    def __init__(
+        self, store: Store, queue: MessageQueue, clock: Clock, component_metrics: Callable[[], str], version: str
+    ) -> None:
+        self.version = version
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._component_metrics = component_metrics
+        self._seen: tuple[float, SystemStatistics] | None = None
+        self._looking = asyncio.Lock()
+
+    async def statistics(self) -> SystemStatistics:
+        """Counted by the database at most a second ago: whoever asks often does not count often."""
+        async with self._looking:
+            if self._seen is None or self._clock.monotonic() - self._seen[0] > _SHARED_SECONDS:
+                async with self._store.autocommit() as work:
+                    self._seen = (self._clock.monotonic(), await work.system.statistics())
+            return self._seen[1]
+
+    async def readiness(self) -> Readiness:
+        """Looks at database, schema and message queue now, within a few seconds."""
+        database, message_queue = await asyncio.gather(self._database_part(), self._message_queue_part())
+        parts = {**database, "message_queue": message_queue}
+        statuses = {part.status for part in parts.values()}
+        status = next(worst for worst in ("unavailable", "degraded", "ok") if worst in statuses)
+        return Readiness(status=status, parts=parts)
+
+    async def metrics_text(self) -> str:
+        """What this process measures, and what the database counts; without a database the first alone."""
+        try:
+            async with asyncio.timeout(CHECK_SECONDS_MAX):
+                statistics = await self.statistics()
+        except (SchedulerError, TimeoutError):
+            statistics = None
+        own = self._component_metrics()
+        return f"{own.rstrip()}\n{gauges_text(statistics)}" if own.strip() else gauges_text(statistics)
+
+    async def _database_part(self) -> dict[str, HealthPart]:
+        async def check() -> None:
+            async with self._store.autocommit() as work:
+                await work.system.check()
+
+        try:
+            await _limited(check())
+        except SchemaVersionError as error:
+            return {"database": HealthPart(status="ok"), "schema": HealthPart(status="unavailable", detail=str(error))}
+        except (SchedulerError, TimeoutError) as error:
+            unknown = HealthPart(status="unavailable", detail="Not known while the database is away.")
+            return {"database": HealthPart(status="unavailable", detail=_told(error)), "schema": unknown}
+        return {"database": HealthPart(status="ok"), "schema": HealthPart(status="ok")}
+
+    async def _message_queue_part(self) -> HealthPart:
+        try:
+            await _limited(self._queue.check())
+        except (MessageQueueError, TimeoutError) as error:
+            # Rings are lost meanwhile; everybody looks for work without them, only later.
+            return HealthPart(status="degraded", detail=_told(error))
+        return HealthPart(status="ok")
+
+
+async def _limited(check: Awaitable[None]) -> None:
+    async with asyncio.timeout(CHECK_SECONDS_MAX):
+        await check
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not isinstance(error, SchedulerError):
+        return f"No answer within {CHECK_SECONDS_MAX:g} s."
+    return str(error)

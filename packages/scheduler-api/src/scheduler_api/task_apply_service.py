@@ -1,0 +1,143 @@
+"""Brings a list of tasks into being: created, changed or left alone, all of them or none."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.next_due import first_due, past_problems
+from scheduler_api.schemas.object_reader import read_object
+from scheduler_api.schemas.task_input import raise_problems, read_task
+from scheduler_api.schemas.task_schema import AppliedTask, AppliedTasks, TaskListFrame
+from scheduler_api.task_graph_check import check_graph_of
+from scheduler_api.task_service import check_dependencies_exist, update_tasks
+from scheduler_api.transactions import OnceKey, Outcome, Transactions
+from scheduler_api.work_ringer import WorkRinger
+from scheduler_core.errors import Problem
+from scheduler_core.interfaces import Clock, Store, UnitOfWork
+from scheduler_core.models import Task, TaskDefinition
+
+TASKS_MAX = 1000
+
+
+class _DryRunOver(Exception):  # noqa: N818  no failure: it takes the transaction back
+    def __init__(self, result: AppliedTasks) -> None:
+        self.result = result
+
+
+class TaskApplyService:
+    """Applies lists of tasks."""
+
+    def __init__(self, store: Store, clock: Clock, ringer: WorkRinger, task_types: KnownTaskTypes) -> None:
+        self._clock = clock
+        self._ringer = ringer
+        self._task_types = task_types
+        self._transactions = Transactions(store, clock)
+
+    async def apply(self, document: Any, once: OnceKey | None = None) -> Outcome[AppliedTasks]:
+        """Create or update every task of the list by its name, or with `dry_run` only say what would happen.
+
+        Tasks of the list may depend on each other, in any order. Raises InvalidInputError with the problems of all
+        tasks; their fields begin with ``tasks.N.``, N from 0.
+        """
+        definitions, dry_run = await self._read(document)
+        now = self._clock.now()
+
+        async def act(work: UnitOfWork) -> AppliedTasks:
+            result = await _apply(work, definitions, now, dry_run=dry_run)
+            if dry_run:
+                raise _DryRunOver(result)
+            return result
+
+        try:
+            outcome = await self._transactions.run_once(act, None if dry_run else once, AppliedTasks)
+        except _DryRunOver as over:
+            return Outcome(over.result, repeated=False)
+        if not outcome.repeated:
+            await self._ringer.ring_dispatchers()
+        return outcome
+
+    async def _read(self, document: Any) -> tuple[list[TaskDefinition], bool]:
+        values, problems = read_object(document, TaskListFrame)
+        raise_problems(problems)
+        documents: list[Any] = values["tasks"]
+        if not 1 <= len(documents) <= TASKS_MAX:
+            raise_problems([Problem("tasks", f"A list has 1 to {TASKS_MAX} tasks, not {len(documents)}.")])
+        types = {d["task_type"] for d in documents if isinstance(d, dict) and isinstance(d.get("task_type"), str)}
+        task_types = await self._task_types.covering(types)
+        read = [read_task(each, task_types, f"tasks.{index}.") for index, each in enumerate(documents)]
+        definitions = [task.definition for task in read]
+        raise_problems([problem for task in read for problem in task.problems] + _doubled(documents, definitions))
+        return definitions, bool(values.get("dry_run", False))
+
+
+def _doubled(documents: Sequence[Any], definitions: Sequence[TaskDefinition]) -> list[Problem]:
+    first: dict[tuple[str, str], int] = {}
+    problems = []
+    for index, definition in enumerate(definitions):
+        if not isinstance(documents[index], dict) or not isinstance(documents[index].get("name"), str):
+            continue
+        earlier = first.setdefault((definition.namespace, definition.name), index)
+        if earlier != index:
+            problems.append(
+                Problem(
+                    f"tasks.{index}.name", f"'{definition.name[:100]}' is the name of task {earlier}, too. Rename one."
+                )
+            )
+    return problems
+
+
+async def _apply(
+    work: UnitOfWork, definitions: Sequence[TaskDefinition], now: datetime, *, dry_run: bool
+) -> AppliedTasks:
+    prefixes = [f"tasks.{index}." for index in range(len(definitions))]
+    await check_dependencies_exist(work, definitions, prefixes)
+    stored = await _stored(work, definitions)
+    raise_problems(
+        [
+            Problem(prefix + problem.field, problem.message)
+            for definition, old, prefix in zip(definitions, stored, prefixes, strict=True)
+            for problem in past_problems(definition, old.schedule if old else None, now)
+        ]
+    )
+    new = [definition for definition, old in zip(definitions, stored, strict=True) if old is None]
+    changed = [
+        (old, d) for d, old in zip(definitions, stored, strict=True) if old is not None and old.definition() != d
+    ]
+    created = await work.tasks.create(new, [first_due(d.schedule, now) for d in new]) if new else []
+    updated = await update_tasks(work, [old for old, _ in changed], [d for _, d in changed], now) if changed else []
+    await _check_graph(work, [*created, *updated], definitions)
+    by_name = {(task.namespace, task.name): (task, "created") for task in created}
+    by_name.update({(task.namespace, task.name): (task, "updated") for task in updated})
+    items = []
+    for definition, old in zip(definitions, stored, strict=True):
+        task, change = by_name.get((definition.namespace, definition.name), (old, "unchanged"))
+        known = task is not None and not (dry_run and change == "created")
+        items.append(
+            AppliedTask(
+                name=definition.name,
+                namespace=definition.namespace,
+                change=change,
+                id=task.id if task and known else None,
+                version=task.version if task and known else None,
+            )
+        )
+    return AppliedTasks(items=items, dry_run=dry_run)
+
+
+async def _stored(work: UnitOfWork, definitions: Sequence[TaskDefinition]) -> list[Task | None]:
+    """The present task of each name, None where there is none."""
+    found: dict[tuple[str, str], Task] = {}
+    for namespace in sorted({definition.namespace for definition in definitions}):
+        names = [definition.name for definition in definitions if definition.namespace == namespace]
+        found.update({(namespace, task.name): task for task in await work.tasks.get_many(names, namespace)})
+    return [found.get((definition.namespace, definition.name)) for definition in definitions]
+
+
+async def _check_graph(work: UnitOfWork, changed: Sequence[Task], definitions: Sequence[TaskDefinition]) -> None:
+    if not changed:
+        return
+    place = {(definition.namespace, definition.name): index for index, definition in enumerate(definitions)}
+    fields = {task.id: f"tasks.{place[(task.namespace, task.name)]}.dependencies" for task in changed}
+    problems = await check_graph_of(work, changed)
+    raise_problems([Problem(fields.get(problem.task_id, "tasks"), problem.message) for problem in problems])

@@ -1,0 +1,24 @@
+"""What an address names: a task by id or name, a run by id."""
+
+from scheduler_core.errors import TaskNotFoundError, TaskRunNotFoundError
+from scheduler_core.models import TaskReference
+
+_ID_MAX = 2**63 - 1
+_NAME_LENGTH_MAX = 255
+
+
+def parse_task_reference(text: str, namespace: str) -> TaskReference:
+    """An id for digits, else a name; raises TaskNotFoundError for what no task can be called."""
+    if text.isascii() and text.isdigit():
+        if len(text) <= 19 and int(text) <= _ID_MAX:
+            return int(text)
+    elif not text.isdigit() and len(text) <= _NAME_LENGTH_MAX and "\0" not in text:
+        return text
+    raise TaskNotFoundError(text[:_NAME_LENGTH_MAX].replace("\0", ""), namespace)
+
+
+def parse_run_id(text: str) -> int:
+    """The id of a run; raises TaskRunNotFoundError for what cannot be one."""
+    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= _ID_MAX:
+        return int(text)
+    raise TaskRunNotFoundError(text[:50])

@@ -1,0 +1,260 @@
+"""Makes runs by hand and looks after them: trigger, cancel, retry, output."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+
+from scheduler_api.schemas.object_reader import read_object
+from scheduler_api.schemas.task_input import raise_problems
+from scheduler_api.schemas.task_run_schema import TRIGGER_COUNT_MAX, TriggerBody, TriggeredRuns
+from scheduler_api.task_reference import parse_run_id, parse_task_reference
+from scheduler_api.trace_context import current_trace_context
+from scheduler_api.transactions import OnceKey, Outcome, Transactions
+from scheduler_api.work_ringer import WorkRinger
+from scheduler_core.decisions.flow_rules import plan_flow
+from scheduler_core.decisions.task_rules import check_definition
+from scheduler_core.errors import (
+    ConflictError,
+    Problem,
+    TaskNotFoundError,
+    TaskRunNotFoundError,
+    TaskRunStateError,
+)
+from scheduler_core.interfaces import Clock, Store, UnitOfWork
+from scheduler_core.models import (
+    CreatedRun,
+    FlowPlan,
+    FlowRequest,
+    RunLogEntry,
+    RunTrigger,
+    Task,
+    TaskRun,
+    TaskRunStatus,
+    TaskStatus,
+)
+
+RUNS_AT_ONCE_MAX = 100_000
+_LOG_ENTRIES = 1000
+
+
+class TaskRunService:
+    """What can be done with runs."""
+
+    def __init__(self, store: Store, clock: Clock, ringer: WorkRinger) -> None:
+        self._store = store
+        self._ringer = ringer
+        self._transactions = Transactions(store, clock)
+
+    async def trigger(
+        self, reference: str, namespace: str, document: Any, once: OnceKey | None = None
+    ) -> Outcome[TriggeredRuns]:
+        """Run a task at once, with its downstream, once or `count` times; `document` is a TriggerBody.
+
+        Runs of a PAUSED task are accepted and held. Raises TaskNotFoundError for a deleted one.
+        """
+        values, problems = read_object(document, TriggerBody)
+        count = values.get("count")
+        if count is not None and not 1 <= count <= TRIGGER_COUNT_MAX:
+            problems.append(Problem("count", f"count is from 1 to {TRIGGER_COUNT_MAX}, not {count}."))
+        raise_problems(problems)
+        parameters = values.get("parameters")
+        created: list[CreatedRun] = []
+
+        async def act(work: UnitOfWork) -> TriggeredRuns:
+            task = await work.tasks.get(parse_task_reference(reference, namespace), namespace)
+            _check_overrides(task, parameters)
+            task, plan = await _locked_plan(work, task)
+            copies = count or 1
+            _check_size(plan, copies)
+            created[:] = await work.task_runs.create_flows(
+                [
+                    FlowRequest(
+                        plan=plan,
+                        trigger=RunTrigger.MANUAL,
+                        copies=copies,
+                        parameters=_json_text(parameters),
+                        trace_context=current_trace_context(),
+                    )
+                ]
+            )
+            return TriggeredRuns(
+                first=_run_of(task, created[0], parameters), run_ids=[run.run_id for run in created[:copies]]
+            )
+
+        outcome = await self._transactions.run_once(act, once, TriggeredRuns)
+        if not outcome.repeated:
+            await self._ringer.ring_for_runs(created)
+        return outcome
+
+    async def retry(self, run_id: str, once: OnceKey | None = None) -> Outcome[TaskRun]:
+        """Make a new run of the same task, slot and parameters, with its downstream; `retry_of` names the old one.
+
+        Raises TaskRunStateError unless the old run is final.
+        """
+        created: list[CreatedRun] = []
+
+        async def act(work: UnitOfWork) -> TaskRun:
+            old = await work.task_runs.get(parse_run_id(run_id))
+            if not old.status.is_final:
+                raise TaskRunStateError(old.id, old.status, "retried before it is final")
+            task = await work.tasks.get(old.task_id, old.namespace)
+            if task.status is TaskStatus.INACTIVE:
+                raise ConflictError(f"Task '{old.task_name}' of run {old.id} is deleted, so the run cannot be retried.")
+            task, plan = await _locked_plan(work, task)
+            created[:] = await work.task_runs.create_flows(
+                [
+                    FlowRequest(
+                        plan=plan,
+                        trigger=RunTrigger.RETRY,
+                        scheduled_at=old.scheduled_at,
+                        parameters=_json_text(old.parameters),
+                        retry_of=old.id,
+                        trace_context=current_trace_context(),
+                    )
+                ]
+            )
+            return await work.task_runs.get(created[0].run_id)
+
+        outcome = await self._transactions.run_once(act, once, TaskRun)
+        if not outcome.repeated:
+            await self._ringer.ring_for_runs(created)
+        return outcome
+
+    async def cancel(self, run_id: str) -> TaskRun:
+        """Cancel a run: at once when nobody executes it, else its worker is told to end it.
+
+        Raises TaskRunStateError when it is final in another way; a run that is CANCELLED already stays so.
+        """
+        number = parse_run_id(run_id)
+        async with self._store.autocommit() as work:
+            changes = await work.task_runs.cancel([number])
+            if not changes:
+                raise TaskRunNotFoundError(number)
+            sessions = await work.task_runs.sessions_of([number]) if changes[0].status is TaskRunStatus.RUNNING else []
+            run = await work.task_runs.get(number)
+        status = changes[0].status
+        if status is TaskRunStatus.RUNNING:
+            await self._ringer.ring_sessions(sessions)
+        elif status is TaskRunStatus.CANCELLED:
+            # Those who wait for it are to be settled.
+            await self._ringer.ring_dispatchers()
+        else:
+            raise TaskRunStateError(number, status, "cancelled")
+        return run
+
+    async def get(self, run_id: str) -> TaskRun:
+        """One run; raises TaskRunNotFoundError."""
+        async with self._store.autocommit() as work:
+            return await work.task_runs.get(parse_run_id(run_id))
+
+    async def page(
+        self,
+        *,
+        namespace: str | None,
+        task: str | None,
+        flow_id: int | None,
+        statuses: Sequence[TaskRunStatus],
+        before_id: int | None,
+        limit: int,
+    ) -> list[TaskRun]:
+        """Runs, newest first. `task` is an id, or a name within `namespace`; raises TaskNotFoundError."""
+        async with self._store.autocommit() as work:
+            task_id = None
+            if task is not None:
+                found = await work.tasks.get(parse_task_reference(task, namespace or "default"), namespace or "default")
+                task_id = found.id
+            return await work.task_runs.page(
+                namespace=None if task_id is not None else namespace,
+                task_id=task_id,
+                flow_id=flow_id,
+                statuses=statuses,
+                before_id=before_id,
+                limit=limit,
+            )
+
+    async def log(self, run_id: str, *, after: tuple[int, int], limit: int) -> list[RunLogEntry]:
+        """A run's output after (attempt, sequence); raises TaskRunNotFoundError."""
+        number = parse_run_id(run_id)
+        async with self._store.autocommit() as work:
+            entries = await work.run_logs.read(number, after=after, limit=limit)
+            if not entries:
+                await work.task_runs.get(number)
+            return entries
+
+    async def log_text(self, run_id: str, *, after: tuple[int, int]) -> AsyncIterator[bytes]:
+        """All of a run's output as it was printed, piece by piece."""
+        while entries := await self.log(run_id, after=after, limit=_LOG_ENTRIES):
+            yield "".join(entry.content for entry in entries).encode("utf-8", "replace")
+            after = (entries[-1].attempt, entries[-1].sequence)
+
+
+async def _locked_plan(work: UnitOfWork, task: Task) -> tuple[Task, FlowPlan]:
+    """The flow that a run of the task begins, and the task as it is now: neither changes until the commit."""
+    graph = await work.tasks.lock_graph_of([task.id])
+    if task.id not in graph:
+        raise TaskNotFoundError(task.name, task.namespace)
+    if graph[task.id].task_version_id != task.task_version_id:
+        task = await work.tasks.get(task.id, task.namespace)
+    return task, plan_flow(graph, task.id)
+
+
+def _check_overrides(task: Task, parameters: dict[str, Any] | None) -> None:
+    """Judge the parameters that the run will have by the rules of its type."""
+    if task.status is TaskStatus.INACTIVE:
+        raise TaskNotFoundError(task.name, task.namespace)
+    if parameters:
+        merged = msgspec.structs.replace(task.definition(), parameters={**task.parameters, **parameters})
+        problems = check_definition(merged, [task.task_type])
+        raise_problems([problem for problem in problems if problem.field.partition(".")[0] == "parameters"])
+
+
+def _check_size(plan: FlowPlan, copies: int) -> None:
+    runs = len(plan.members) * copies
+    if runs > RUNS_AT_ONCE_MAX:
+        raise_problems(
+            [
+                Problem(
+                    "count",
+                    f"{copies} flows of {len(plan.members)} runs are {runs} runs; at most {RUNS_AT_ONCE_MAX} may "
+                    "be made at once. Ask for fewer, several times.",
+                )
+            ]
+        )
+
+
+def _json_text(parameters: dict[str, Any] | None) -> str | None:
+    return msgspec.json.encode(parameters).decode() if parameters is not None else None
+
+
+def _run_of(task: Task, created: CreatedRun, parameters: dict[str, Any] | None) -> TaskRun:
+    """The run as the store has just written it, without asking for it again."""
+    return TaskRun(
+        id=created.run_id,
+        task_id=task.id,
+        task_name=task.name,
+        namespace=task.namespace,
+        task_version=task.version,
+        flow_id=created.flow_id,
+        status=created.status,
+        trigger=RunTrigger.MANUAL,
+        task_type=created.task_type,
+        queue=created.queue,
+        priority=task.priority,
+        scheduled_at=created.scheduled_at,
+        not_before=created.scheduled_at,
+        created_at=created.scheduled_at,
+        started_at=None,
+        completed_at=None,
+        attempt=0,
+        failures=0,
+        losses=0,
+        max_retries=task.max_retries,
+        worker_id=None,
+        cancel_requested=False,
+        waiting_on=0,
+        parameters=parameters,
+        result=None,
+        error=None,
+        retry_of=None,
+    )

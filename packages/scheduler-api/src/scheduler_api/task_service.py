@@ -1,0 +1,275 @@
+"""Creates, changes, pauses and deletes tasks. What is answered is complete; what is refused left nothing."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.next_due import first_due, past_problems
+from scheduler_api.schemas.task_input import ReadTask, namespace_problem, raise_problems, read_task, read_task_changes
+from scheduler_api.task_graph_check import check_graph_of
+from scheduler_api.task_reference import parse_task_reference
+from scheduler_api.transactions import OnceKey, Outcome, Transactions
+from scheduler_api.work_ringer import WorkRinger
+from scheduler_core.decisions.nearest import hint
+from scheduler_core.decisions.schedule_rules import due_slots, next_after
+from scheduler_core.errors import (
+    ConflictError,
+    InvalidInputError,
+    Problem,
+    TaskHasDependentsError,
+    TaskNotFoundError,
+)
+from scheduler_core.interfaces import Clock, Store, UnitOfWork
+from scheduler_core.models import (
+    RunStatistics,
+    Schedule,
+    ScheduleAdvance,
+    SkippedSlots,
+    SlotReason,
+    Task,
+    TaskDefinition,
+    TaskStatus,
+)
+
+
+class TaskService:
+    """What can be done with task definitions. References are ids, or names within a namespace."""
+
+    def __init__(self, store: Store, clock: Clock, ringer: WorkRinger, task_types: KnownTaskTypes) -> None:
+        self._store = store
+        self._clock = clock
+        self._ringer = ringer
+        self._task_types = task_types
+        self._transactions = Transactions(store, clock)
+
+    async def create(self, document: Any, once: OnceKey | None = None) -> Outcome[Task]:
+        """Store a new task, which runs on its schedule from now on.
+
+        Raises InvalidInputError with every problem, TaskNameTakenError when an active task has the name.
+        """
+        read = read_task(document, await self._task_types.covering(_types_in(document)))
+        now = self._clock.now()
+        raise_problems(read.problems or past_problems(read.definition, None, now))
+
+        async def act(work: UnitOfWork) -> Task:
+            definition = read.definition
+            await check_dependencies_exist(work, [definition])
+            (task,) = await work.tasks.create([definition], [first_due(definition.schedule, now)])
+            if definition.dependencies:
+                await _check_graph(work, task)
+            return task
+
+        outcome = await self._transactions.run_once(act, once, Task)
+        if outcome.result.schedule is not None and not outcome.repeated:
+            await self._ringer.ring_dispatchers()
+        return outcome
+
+    async def get(self, reference: str, namespace: str) -> Task:
+        """One task; an id finds deleted ones, too. Raises TaskNotFoundError."""
+        async with self._store.autocommit() as work:
+            return await work.tasks.get(parse_task_reference(reference, namespace), namespace)
+
+    async def page(
+        self, namespace: str | None, *, after_id: int, limit: int, status: TaskStatus | None, name: str | None
+    ) -> list[Task]:
+        """Tasks in ascending id order."""
+        async with self._store.autocommit() as work:
+            return await work.tasks.page(namespace, after_id=after_id, limit=limit, status=status, name_contains=name)
+
+    async def replace(self, reference: str, namespace: str, document: Any) -> Task:
+        """Give a task a whole new definition."""
+        task_types = await self._task_types.covering(_types_in(document))
+
+        def read(before: TaskDefinition) -> ReadTask:
+            found = read_task(document, {*task_types, before.task_type})
+            if not isinstance(document, dict) or "namespace" not in document:
+                return ReadTask(msgspec.structs.replace(found.definition, namespace=before.namespace), found.problems)
+            if found.definition.namespace != before.namespace:
+                return ReadTask(found.definition, [*found.problems, namespace_problem(before.namespace)])
+            return found
+
+        return await self._change(reference, namespace, read)
+
+    async def change(self, reference: str, namespace: str, document: Any) -> Task:
+        """Replace the fields that are given; parameters and retry are replaced as a whole."""
+        task_types = await self._task_types.covering(_types_in(document))
+        return await self._change(reference, namespace, lambda before: read_task_changes(document, before, task_types))
+
+    async def delete(self, reference: str, namespace: str) -> Task:
+        """Make a task INACTIVE: its schedule stops, its waiting runs are cancelled, its name is free, history stays.
+
+        Raises TaskHasDependentsError while others depend on it.
+        """
+
+        async def act(work: UnitOfWork) -> Task:
+            before = await _get_present(work, reference, namespace)
+            (task,) = await work.tasks.set_status([before.id], TaskStatus.INACTIVE)
+            # Asked under the lock that the change has taken: who comes later finds no task to depend on.
+            if dependents := await work.tasks.dependents_of(task.id):
+                raise TaskHasDependentsError(task.name, dependents)
+            return task
+
+        task = await self._transactions.run(act)
+        await self._ringer.ring_dispatchers()
+        return task
+
+    async def pause(self, reference: str, namespace: str) -> Task:
+        """Hold a task: once this returns none of its runs starts until it is resumed; running ones go on."""
+
+        async def act(work: UnitOfWork) -> Task:
+            before = await _get_present(work, reference, namespace)
+            (task,) = await work.tasks.set_status([before.id], TaskStatus.PAUSED)
+            if task.status is TaskStatus.INACTIVE:  # deleted while we waited for its lock
+                raise TaskNotFoundError(reference, namespace)
+            return task
+
+        return await self._transactions.run(act)
+
+    async def resume(self, reference: str, namespace: str) -> Task:
+        """Let a paused task go on. Slots that passed meanwhile get no run and are recorded as PAUSED."""
+
+        async def act(work: UnitOfWork) -> Task:
+            before = await _get_present(work, reference, namespace)
+            if before.status is not TaskStatus.PAUSED:
+                return before
+            (task,) = await work.tasks.set_status([before.id], TaskStatus.ACTIVE)
+            if task.schedule is None:
+                return task
+            await _restart(work, task, task.schedule, self._clock.now())
+            return await work.tasks.get(task.id, task.namespace)
+
+        task = await self._transactions.run(act)
+        await self._ringer.ring_dispatchers()
+        return task
+
+    async def statistics(self, reference: str, namespace: str, days: int) -> tuple[Task, RunStatistics]:
+        """A task, and how its runs of the last days went."""
+        async with self._store.autocommit() as work:
+            task = await work.tasks.get(parse_task_reference(reference, namespace), namespace)
+            return task, await work.task_runs.statistics(task.id, days)
+
+    async def _change(self, reference: str, namespace: str, read: Callable[[TaskDefinition], ReadTask]) -> Task:
+        now = self._clock.now()
+
+        async def act(work: UnitOfWork) -> Task:
+            before = await _get_present(work, reference, namespace)
+            definition, problems = read(before.definition())
+            raise_problems(problems or past_problems(definition, before.schedule, now))
+            if definition == before.definition():
+                return before
+            await check_dependencies_exist(work, [definition])
+            (task,) = await update_tasks(work, [before], [definition], now)
+            if definition.name != before.name:
+                await _rename_in_dependents(work, task, before.name)
+            if _changes_graph(before, definition):
+                await _check_graph(work, task)
+            return task
+
+        task = await self._transactions.run(act)
+        await self._ringer.ring_dispatchers()
+        return task
+
+
+async def update_tasks(
+    work: UnitOfWork, before: Sequence[Task], definitions: Sequence[TaskDefinition], now: datetime
+) -> list[Task]:
+    """Give tasks new versions; a schedule that stays keeps its place.
+
+    Raises ConflictError, to be tried again, when somebody else changed one of them since it was read.
+    """
+    next_due = [
+        task.next_run_at if definition.schedule == task.schedule else first_due(definition.schedule, now)
+        for task, definition in zip(before, definitions, strict=True)
+    ]
+    updated = await work.tasks.update([task.id for task in before], definitions, next_due)
+    for old, new in zip(before, updated, strict=True):
+        if new.version != old.version + 1:
+            raise ConflictError(f"Task '{old.name}' was changed by somebody else at the same time. Try again.")
+    return updated
+
+
+async def check_dependencies_exist(
+    work: UnitOfWork, definitions: Sequence[TaskDefinition], prefixes: Sequence[str] = ("",)
+) -> None:
+    """Raise InvalidInputError naming every dependency that is neither stored nor among the definitions."""
+    problems = []
+    created = {(definition.namespace, definition.name) for definition in definitions}
+    for namespace in sorted({definition.namespace for definition in definitions}):
+        names = {name for d in definitions if d.namespace == namespace for name in d.dependencies}
+        names -= {name for space, name in created if space == namespace}
+        found = {task.name for task in await work.tasks.get_many(sorted(names), namespace)} if names else set()
+        missing = names - found
+        for definition, prefix in zip(definitions, prefixes, strict=True):
+            if definition.namespace == namespace:
+                problems += [
+                    Problem(
+                        f"{prefix}dependencies",
+                        f"There is no task '{name}' in namespace '{namespace}' to depend on.{hint(name, found)}",
+                    )
+                    for name in definition.dependencies
+                    if name in missing
+                ]
+    raise_problems(problems)
+
+
+async def _get_present(work: UnitOfWork, reference: str, namespace: str) -> Task:
+    """The task, unless it is deleted."""
+    task = await work.tasks.get(parse_task_reference(reference, namespace), namespace)
+    if task.status is TaskStatus.INACTIVE:
+        raise TaskNotFoundError(reference, namespace)
+    return task
+
+
+async def _check_graph(work: UnitOfWork, task: Task) -> None:
+    problems = await check_graph_of(work, [task])
+    if problems:
+        raise InvalidInputError([Problem("dependencies", problem.message) for problem in problems])
+
+
+def _changes_graph(before: Task, definition: TaskDefinition) -> bool:
+    return set(before.dependencies) != set(definition.dependencies) or (before.schedule is None) != (
+        definition.schedule is None
+    )
+
+
+async def _rename_in_dependents(work: UnitOfWork, task: Task, old_name: str) -> None:
+    """Let the definitions of those who depend on a renamed task say its new name."""
+    names = await work.tasks.dependents_of(task.id)
+    if not names:
+        return
+    dependents = await work.tasks.get_many(names, task.namespace)
+    definitions = [
+        msgspec.structs.replace(
+            dependent.definition(),
+            dependencies=tuple(task.name if name == old_name else name for name in dependent.dependencies),
+        )
+        for dependent in dependents
+    ]
+    await work.tasks.update([d.id for d in dependents], definitions, [d.next_run_at for d in dependents])
+
+
+async def _restart(work: UnitOfWork, task: Task, schedule: Schedule, now: datetime) -> None:
+    (position,) = await work.schedules.position([task.id])
+    following = next_after(schedule, position.last_slot_at)
+    if following is not None and following <= now:
+        passed = due_slots(schedule, following, now)
+        latest = passed.latest or following
+        stretch = SkippedSlots(
+            task_id=task.id,
+            scheduled_at=following,
+            last_scheduled_at=latest,
+            count=passed.missed_count + 1,
+            reason=SlotReason.PAUSED,
+        )
+        advance = ScheduleAdvance(task_id=task.id, last_slot_at=latest, next_due_at=passed.next_due_at)
+        await work.schedules.record([advance], [stretch])
+        following = passed.next_due_at
+    await work.schedules.restart([task.id], [following])
+
+
+def _types_in(document: Any) -> set[str]:
+    task_type = document.get("task_type") if isinstance(document, dict) else None
+    return {task_type} if isinstance(task_type, str) else set()

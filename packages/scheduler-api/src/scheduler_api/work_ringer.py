@@ -1,0 +1,43 @@
+"""Rings for what a change has made, after its commit."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import structlog
+
+from scheduler_core.errors import RepositoryError
+from scheduler_core.interfaces import MessageQueue, Store
+from scheduler_core.models import DISPATCHERS, CreatedRun, Lane, TaskRunStatus, session_address
+
+logger = structlog.get_logger("scheduler.api")
+
+
+class WorkRinger:
+    """Rings workers and dispatchers. Never raises for a store or a broker that is away: a ring is only faster."""
+
+    def __init__(self, store: Store, queue: MessageQueue) -> None:
+        self._store = store
+        self._queue = queue
+
+    async def ring_for_runs(self, runs: Iterable[CreatedRun]) -> None:
+        """Ring workers that can take those of the runs that are DISPATCHED."""
+        lanes = Counter(Lane(run.queue, run.task_type) for run in runs if run.status is TaskRunStatus.DISPATCHED)
+        if not lanes:
+            return
+        try:
+            async with self._store.autocommit() as work:
+                targets = await work.worker_sessions.ring_targets(list(lanes), list(lanes.values()))
+        except RepositoryError as error:
+            logger.debug("ring given up", error=str(error))
+            return
+        await self.ring_sessions(targets)
+
+    async def ring_sessions(self, session_ids: Iterable[int]) -> None:
+        """Ring the sessions whose runs were changed."""
+        addresses = [session_address(session_id) for session_id in session_ids]
+        if addresses:
+            await self._queue.ring(addresses)
+
+    async def ring_dispatchers(self) -> None:
+        """Ring a dispatcher: a schedule has changed, or runs can be admitted or settled."""
+        await self._queue.ring([DISPATCHERS])
