@@ -1,11 +1,12 @@
 """The worker as a component: the only module here that knows the rooms of infra."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from scheduler_core.config import Settings
-from scheduler_core.interfaces import Component, ComponentContext, Store
+from scheduler_core.interfaces import Component, ComponentContext, RunContext, Store
 from scheduler_worker.worker_config import WorkerConfig
 
 
@@ -58,6 +59,7 @@ class WorkerComponent(Component):
                         executors=executors,
                         clock=self._context.clock,
                         config=config,
+                        traced=_traced,
                     )
                     await service.run(ready, stopping)
                 finally:
@@ -65,3 +67,17 @@ class WorkerComponent(Component):
             finally:
                 await executors.close()
                 await store.close()
+
+
+@contextmanager
+def _traced(run: RunContext) -> Iterator[str | None]:
+    """A span for one run, continuing the trace of the request that made it."""
+    from scheduler_infra.observability import continued_span, current_traceparent
+
+    attributes: dict[str, str | int] = {
+        "task_run.id": run.run_id,
+        "task_run.attempt": run.attempt,
+        "task.name": run.task_name,
+    }
+    with continued_span("task run", run.trace_context, attributes):
+        yield current_traceparent() or run.trace_context

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ logger = logging.getLogger("scheduler.worker")
 
 ERROR_CHARS_MAX = 10_000
 
+Traced = Callable[[RunContext], AbstractContextManager[str | None]]
+
 _encoder = msgspec.json.Encoder()
 _decode_parameters = msgspec.json.Decoder(dict[str, Any]).decode
 _NUL = b"\\u0000"
@@ -25,7 +28,8 @@ _NUL = b"\\u0000"
 class TaskRunner:
     """Carries runs out: finds the executor, merges parameters, and turns what happens into a report.
 
-    `executor_for` gives the executor of a task type, or None when this worker has none that works.
+    `executor_for` gives the executor of a task type, or None when this worker has none that works. `traced` makes the
+    span of a run that belongs to a trace, and gives the context that the job is to continue.
     """
 
     def __init__(
@@ -34,10 +38,12 @@ class TaskRunner:
         *,
         result_limit_bytes: int,
         random: random.Random | None = None,
+        traced: Traced | None = None,
     ) -> None:
         self._executor_for = executor_for
         self._result_limit_bytes = result_limit_bytes
         self._random = random or _random
+        self._traced = traced
         self._checked: set[int] = set()
 
     async def run(self, live: LiveRun, version: TaskVersion, output: RunOutput) -> FinishedRun | None:
@@ -103,7 +109,11 @@ class TaskRunner:
             timeout_seconds=version.timeout_seconds,
             trace_context=claimed.trace_context,
         )
-        return await executor.execute(parameters, context, output)
+        if claimed.trace_context is None or self._traced is None:
+            return await executor.execute(parameters, context, output)
+        with self._traced(context) as trace_context:
+            context = msgspec.structs.replace(context, trace_context=trace_context)
+            return await executor.execute(parameters, context, output)
 
     def _encoded(self, result: Any) -> tuple[str | None, str | None]:
         if result is None:

@@ -16,7 +16,7 @@ from scheduler_worker.heartbeat_service import HeartbeatService
 from scheduler_worker.process_identity import ProcessIdentity
 from scheduler_worker.session import OpenedSession, new_session, open_session
 from scheduler_worker.session_life import SessionEnd, SessionLife
-from scheduler_worker.task_runner import TaskRunner
+from scheduler_worker.task_runner import TaskRunner, Traced
 from scheduler_worker.version_cache import VersionCache
 from scheduler_worker.worker_config import WorkerConfig
 from scheduler_worker.worker_error import HeartbeatFailedError, NoExecutorError, RunsAsRootError
@@ -39,6 +39,7 @@ class WorkerService:
         executors: ExecutorRegistry,
         clock: Clock,
         config: WorkerConfig,
+        traced: Traced | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -48,7 +49,7 @@ class WorkerService:
         self._config = config
         self._identity = ProcessIdentity.own()
         self._worker_id = config.worker_id or default_worker_id(self._identity)
-        self._runner = TaskRunner(executors.get, result_limit_bytes=config.result_limit_bytes)
+        self._runner = TaskRunner(executors.get, result_limit_bytes=config.result_limit_bytes, traced=traced)
         self._versions = VersionCache()
 
     async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:

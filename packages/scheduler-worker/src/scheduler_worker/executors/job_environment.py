@@ -15,6 +15,8 @@ _OWN_PREFIX = "SCHEDULER_"
 # What libpq reads: with it a job could reach the worker's own database.
 _LIBPQ = frozenset({"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY", "PGSSLCERT"})
 
+_PATIENCE_SECONDS = 2.0
+
 _token = secrets.token_hex(8)
 _guard: subprocess.Popen[bytes] | None = None
 _guard_users = 0
@@ -56,8 +58,8 @@ def run_mark(context: RunContext) -> str:
 
 
 def kill_run(context: RunContext) -> int:
-    """Kill whatever still carries the mark of this attempt, such as what has left its process group."""
-    return process_guard.kill_marked(run_mark(context))
+    """Kill whatever still carries the mark of this attempt, such as what has left its group, and see it gone."""
+    return process_guard.kill_marked(run_mark(context), _PATIENCE_SECONDS)
 
 
 def kill_all_runs() -> int:

@@ -8,24 +8,24 @@ smallest modules, so that it starts in milliseconds and stays small.
 import os
 import signal
 import sys
+import time
 
 MARK = "SCHEDULER_RUN_TOKEN"
-_PASSES_MAX = 20
+_PAUSE_SECONDS = 0.005
+_PATIENCE_SECONDS = 5.0
 
 
-def kill_marked(value_prefix: str) -> int:
-    """Kill every process whose environment says MARK=value_prefix…, and its process group; returns how many died.
+def kill_marked(value_prefix: str, patience_seconds: float = 0.0) -> int:
+    """Kill every process whose environment says MARK=value_prefix…, and its process group; returns how many.
 
-    Looks again until none is found, because a process may have started another one meanwhile. This process and its
-    group are spared. Finds nothing where there is no /proc.
+    Looks again until none is new, because a process may have started another one meanwhile, and with patience until
+    all of them are really gone. This process and its group are spared. Finds nothing where there is no /proc.
     """
     wanted = f"{MARK}={value_prefix}".encode()
     own, own_group = os.getpid(), os.getpgrp()
+    deadline = time.monotonic() + patience_seconds
     killed: set[int] = set()
-    for _ in range(_PASSES_MAX):
-        found = {pid for pid in _marked(wanted) if pid != own}
-        if not found:
-            break
+    while found := {pid for pid in _marked(wanted) if pid != own}:
         for pid in found:
             try:
                 group = os.getpgid(pid)
@@ -35,8 +35,10 @@ def kill_marked(value_prefix: str) -> int:
             except (ProcessLookupError, PermissionError):
                 continue
         if found <= killed:
-            # Killed before and still there: they are dying, or not ours to kill.
-            break
+            # They are dying, or not ours to kill.
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_PAUSE_SECONDS)
         killed |= found
     return len(killed)
 
@@ -65,7 +67,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 4096):
         pass
-    kill_marked(sys.argv[1])
+    kill_marked(sys.argv[1], _PATIENCE_SECONDS)
 
 
 if __name__ == "__main__":

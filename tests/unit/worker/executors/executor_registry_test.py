@@ -1,0 +1,49 @@
+"""Which executors are found."""
+
+import logging
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from scheduler_core.config import Settings
+from scheduler_worker.executors.executor_registry import GROUP, ExecutorRegistry
+from scheduler_worker.executors.shell_executor import ShellExecutor
+from scheduler_worker.worker_config import WorkerConfig
+
+SHELL = EntryPoint("shell", "scheduler_worker.executors.shell_executor:ShellExecutor", GROUP)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Default settings."""
+    return Settings.of(WorkerConfig(kill_grace_seconds=1.5), state_dir=tmp_path)
+
+
+def test_task_types_finds_what_is_installed(settings: Settings) -> None:
+    """The built-in types are found by their entry points."""
+    assert {"http", "python", "shell"} <= set(ExecutorRegistry(settings).task_types)
+
+
+def test_task_types_leaves_out_what_is_broken(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """A broken plug-in is told and left out; the others work."""
+    entries = [SHELL, EntryPoint("gone", "no_such_module:Executor", GROUP), EntryPoint("wrong", "os:getpid", GROUP)]
+
+    with caplog.at_level(logging.WARNING, "scheduler.worker"):
+        registry = ExecutorRegistry(settings, entries)
+
+    assert registry.task_types == ["shell"]
+    assert "'gone'" in caplog.text
+    assert "not a task executor" in caplog.text
+
+
+def test_get_makes_an_executor_once_with_its_settings(settings: Settings) -> None:
+    """An executor is made when first needed, from the settings, and kept."""
+    registry = ExecutorRegistry(settings, [SHELL])
+
+    executor = registry.get("shell")
+
+    assert isinstance(executor, ShellExecutor)
+    assert executor._grace_seconds == 1.5
+    assert registry.get("shell") is executor
+    assert registry.get("other") is None

@@ -1,0 +1,226 @@
+"""Functions: async ones in the loop, sync ones in children."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
+from scheduler_core.interfaces import RunContext, RunOutcome
+from scheduler_core.models import TaskRunStatus
+from scheduler_worker.executors.python_executor import PythonExecutor
+
+TESTS = str(Path(__file__).parents[3])
+
+
+@pytest.fixture
+async def executor() -> AsyncIterator[PythonExecutor]:
+    """A python executor that finds the example functions."""
+    executor = PythonExecutor(kill_grace_seconds=0.5, children_max=2, child_runs_max=3, python_path=[TESTS])
+    yield executor
+    await executor.close()
+
+
+async def call(
+    executor: PythonExecutor, name: str, output: CollectedOutput, *args: object, timeout_seconds: float = 30.0
+) -> RunOutcome:
+    """Call an example function in a run of its own."""
+    parameters = {"callable": f"fixtures.example_jobs:{name}", "args": list(args)}
+    return await executor.execute(parameters, make_context(timeout_seconds=timeout_seconds), output)
+
+
+def value(outcome: RunOutcome) -> object:
+    """The result as JSON gives it."""
+    return msgspec.json.decode(msgspec.json.encode(outcome.result))
+
+
+@pytest.mark.parametrize("name", ["add", "add_async"])
+async def test_execute_returns_the_result(name: str, executor: PythonExecutor, output: CollectedOutput) -> None:
+    """What a function returns is the run's result, sync or async."""
+    outcome = await executor.execute(
+        {"callable": f"fixtures.example_jobs:{name}", "args": [2], "kwargs": {"b": 40}}, make_context(), output
+    )
+
+    assert (outcome.status, value(outcome)) == (TaskRunStatus.COMPLETED, 42)
+
+
+async def test_execute_keeps_what_a_child_prints(executor: PythonExecutor, output: CollectedOutput) -> None:
+    """Everything a sync function and its own children print is kept with its run."""
+    outcome = await call(executor, "speak", output)
+
+    assert value(outcome) == "7"
+    assert sorted(output.text("stdout").splitlines()) == ["from a child", "from print"]
+    assert output.text("stderr") == "from stderr\n"
+
+
+async def test_execute_keeps_apart_what_coroutines_print(executor: PythonExecutor) -> None:
+    """Async functions that run at once have their prints and logs in their own runs, and nobody else's."""
+    outputs = [CollectedOutput() for _ in range(5)]
+
+    await asyncio.gather(*(call(executor, "speak_async", each, f"word{n}") for n, each in enumerate(outputs)))
+    print("outside")
+
+    for n, each in enumerate(outputs):
+        assert each.text("stdout") == f"word{n}\n"
+        assert each.text("stderr") == f"word{n}\n"
+        assert each.text("log") == f"WARNING job: logged word{n}\n"
+
+
+async def test_close_gives_the_standard_streams_back(output: CollectedOutput) -> None:
+    """After the executor is closed the process prints as before."""
+    before = sys.stdout, sys.stderr
+    executor = PythonExecutor(python_path=[TESTS])
+    await call(executor, "speak_async", output, "word")
+    assert sys.stdout is not before[0]
+
+    await executor.close()
+
+    assert (sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize("name", ["fail", "fail_async"])
+async def test_execute_fails_with_the_exception(name: str, executor: PythonExecutor, output: CollectedOutput) -> None:
+    """An exception is FAILED in one sentence, and its traceback is in the output."""
+    outcome = await call(executor, name, output)
+
+    assert (outcome.status, outcome.error) == (TaskRunStatus.FAILED, "ValueError: no good.")
+    assert 'raise ValueError("no good")' in output.text("stderr")
+    assert "scheduler_worker" not in output.text("stderr")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("leave_async", "The function ended itself with sys.exit(3)."),
+        ("cancel_itself", "CancelledError."),
+        ("NOT_A_FUNCTION", "is a int and cannot be called"),
+        ("missing", "'fixtures.example_jobs' has no attribute 'missing'."),
+        ("die", "The process that ran the function ended with signal SIGKILL before it returned."),
+        ("give_object", "The function returned a object that cannot be written as JSON"),
+    ],
+)
+async def test_execute_says_precisely_what_failed(
+    name: str, words: str, executor: PythonExecutor, output: CollectedOutput
+) -> None:
+    """Whatever a function does, its run is FAILED with the reason and the worker lives on."""
+    outcome = await call(executor, name, output)
+
+    assert outcome.status is TaskRunStatus.FAILED
+    assert words in str(outcome.error)
+    assert value(await call(executor, "add", output, 1)) == 2
+
+
+async def test_execute_names_the_missing_module(
+    executor: PythonExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """A module that is not there is FAILED with its name and where to put it."""
+    outcome = await executor.execute({"callable": "no_such_module:main"}, context, output)
+
+    assert outcome.status is TaskRunStatus.FAILED
+    assert outcome.error is not None
+    assert outcome.error.startswith("There is no module 'no_such_module' on this worker.")
+
+
+async def test_execute_sees_a_module_that_was_repaired(tmp_path: Path, output: CollectedOutput) -> None:
+    """A module that could not be imported is read again after it was corrected, without a restart."""
+    executor = PythonExecutor(python_path=[str(tmp_path)])
+    module = tmp_path / f"repaired_{uuid4().hex}.py"
+    parameters = {"callable": f"{module.stem}:main"}
+    try:
+        module.write_text("import no_such_module_either\n")
+        broken = await executor.execute(parameters, make_context(), output)
+        module.write_text("def main() -> int:\n    return 5\n")
+        repaired = await executor.execute(parameters, make_context(), output)
+    finally:
+        await executor.close()
+
+    assert broken.error == f"The module '{module.stem}' needs 'no_such_module_either', which is not installed."
+    assert value(repaired) == 5
+
+
+async def test_execute_reuses_children_up_to_their_limit(executor: PythonExecutor, output: CollectedOutput) -> None:
+    """A child is used again, and replaced after the number of runs it was given."""
+    ids = [value(await call(executor, "process_id", output)) for _ in range(5)]
+
+    # The question what kind of function it is was the first of the three.
+    assert ids[0] == ids[1]
+    assert ids[2] == ids[3] == ids[4] != ids[0]
+
+
+@pytest.mark.parametrize("name", ["run_name", "run_name_async"])
+async def test_current_run_tells_a_function_its_run(
+    name: str, executor: PythonExecutor, output: CollectedOutput
+) -> None:
+    """A function can ask which run it is executed in."""
+    assert value(await call(executor, name, output)) == "job"
+
+
+async def test_execute_stops_a_function_that_holds_the_interpreter(
+    executor: PythonExecutor, output: CollectedOutput
+) -> None:
+    """A C call that never gives the interpreter's lock back holds up neither the worker's loop nor the time-out."""
+    await call(executor, "add", output, 1)
+    gaps = []
+
+    async def tick() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - began)
+
+    ticking = asyncio.create_task(tick())
+    outcome = await call(executor, "hold_interpreter", output, 60, timeout_seconds=1.0)
+    ticking.cancel()
+
+    assert outcome.status is TaskRunStatus.TIMEOUT
+    assert outcome.error == "It did not end within 1 s and was stopped."
+    assert max(gaps) < 1.0
+
+
+async def test_execute_stops_what_a_function_has_started(executor: PythonExecutor, output: CollectedOutput) -> None:
+    """A process that a function has started, and that has left its session, ends with the time-out too."""
+    seconds = 10**6 + uuid4().int % 10**6
+
+    outcome = await call(executor, "start_escaping", output, seconds, timeout_seconds=1.5)
+
+    assert outcome.status is TaskRunStatus.TIMEOUT
+    assert processes_with(str(seconds)) == []
+
+
+async def test_execute_ends_a_coroutine_at_its_timeout(executor: PythonExecutor, output: CollectedOutput) -> None:
+    """An async function has the same time-out."""
+    await call(executor, "add_async", output, 1)
+
+    outcome = await call(executor, "forever", output, timeout_seconds=0.5)
+
+    assert outcome.status is TaskRunStatus.TIMEOUT
+
+
+async def test_execute_is_cancelled_with_its_child(executor: PythonExecutor, output: CollectedOutput) -> None:
+    """Cancelling the run of a sync function kills the child, and the place in the pool is free again."""
+    for _ in range(3):
+        run = asyncio.create_task(call(executor, "sleep", output, 600))
+        await eventually(lambda: bool(executor._children._table._children))
+        await asyncio.sleep(0)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    assert value(await call(executor, "add", output, 1)) == 2
+
+
+async def test_kill_now_ends_all_children(executor: PythonExecutor, output: CollectedOutput) -> None:
+    """When the session is lost the children die at once."""
+    await call(executor, "add", output, 1)
+    run = asyncio.create_task(call(executor, "sleep", output, 600))
+    await eventually(lambda: "fixtures.example_jobs:sleep" in executor._async_functions)
+
+    await asyncio.to_thread(executor.kill_now)
+
+    outcome = await run
+    assert outcome.error == "The process that ran the function ended with signal SIGKILL before it returned."

@@ -1,0 +1,275 @@
+"""Programs, their output, their exit codes and their end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
+from scheduler_core.interfaces import RunContext
+from scheduler_core.models import TaskRunStatus
+from scheduler_worker.executors.shell_executor import ShellExecutor
+
+
+@pytest.fixture
+async def executor() -> AsyncIterator[ShellExecutor]:
+    """A shell executor that is patient for a short moment only."""
+    executor = ShellExecutor(kill_grace_seconds=0.5)
+    yield executor
+    await executor.close()
+
+
+def unique_seconds() -> str:
+    """An argument for sleep that no other process has."""
+    return f"1000.{uuid4().int % 10**12}"
+
+
+async def test_execute_keeps_output_and_exit_code(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """A program that ends well is COMPLETED, and both its streams are kept apart."""
+    outcome = await executor.execute({"command": ["sh", "-c", "echo out; echo err >&2"]}, context, output)
+
+    assert (outcome.status, outcome.result, outcome.error) == (TaskRunStatus.COMPLETED, {"exit_code": 0}, None)
+    assert (output.text("stdout"), output.text("stderr")) == ("out\n", "err\n")
+
+
+async def test_execute_takes_shell_text_as_it_is(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """Semicolons, pipes, ampersands, dollars and brackets mean what they mean in a shell (D14)."""
+    command = 'a=$(echo one); (echo "$a" | tr a-z A-Z) && echo "two;|&"'
+
+    outcome = await executor.execute({"command": command, "shell": True}, context, output)
+
+    assert outcome.status is TaskRunStatus.COMPLETED
+    assert output.text("stdout") == "ONE\ntwo;|&\n"
+
+
+async def test_execute_fails_on_a_non_zero_exit(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """A non-zero exit is FAILED, with the code and the last words of stderr (D9)."""
+    outcome = await executor.execute({"command": ["sh", "-c", "echo no such file >&2; exit 3"]}, context, output)
+
+    assert outcome.status is TaskRunStatus.FAILED
+    assert outcome.error == "It ended with exit code 3. Last on stderr: no such file"
+
+
+async def test_execute_names_the_signal(executor: ShellExecutor, context: RunContext, output: CollectedOutput) -> None:
+    """A program that a signal has ended is FAILED with the signal's name."""
+    outcome = await executor.execute({"command": ["sh", "-c", "kill -SEGV $$"]}, context, output)
+
+    assert (outcome.status, outcome.error) == (TaskRunStatus.FAILED, "It ended with signal SIGSEGV.")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"command": ["no-such-program-here"]}, "is not on the worker's PATH"),
+        ({"command": ["/no/such/program"]}, "does not exist"),
+        ({"command": ["/etc/passwd"]}, "is it marked as executable?"),
+        ({"command": ["true"], "working_dir": "/no/such/dir"}, "The working directory '/no/such/dir' does not exist"),
+        ({"command": ["true"], "working_dir": "/etc/hostname"}, "is not a directory"),
+        ({"command": ["true", "x" * 3_000_000]}, "too long"),
+    ],
+)
+async def test_execute_explains_what_cannot_be_started(
+    parameters: dict[str, object], words: str, executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """What cannot be started is FAILED with the reason, never an exception."""
+    outcome = await executor.execute(parameters, context, output)
+
+    assert outcome.status is TaskRunStatus.FAILED
+    assert words in str(outcome.error)
+
+
+async def test_execute_gives_the_run_and_no_secret(
+    executor: ShellExecutor,
+    context: RunContext,
+    output: CollectedOutput,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A job knows its run and the worker's environment, but none of the worker's settings."""
+    monkeypatch.setenv("SCHEDULER_DATABASE__URL", "postgresql://hunter2")
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    monkeypatch.setenv("HARMLESS", "kept")
+
+    await executor.execute(
+        {"command": ["env"], "env": {"MINE": "yes", "SCHEDULER_RUN_ID": "forged"}, "working_dir": str(tmp_path)},
+        context,
+        output,
+    )
+
+    told = dict(line.split("=", 1) for line in output.text("stdout").splitlines())
+    assert "hunter2" not in output.text("stdout")
+    assert (told["MINE"], told["HARMLESS"]) == ("yes", "kept")
+    assert {name: value for name, value in told.items() if name.startswith("SCHEDULER_") and "TOKEN" not in name} == {
+        "SCHEDULER_RUN_ID": "7",
+        "SCHEDULER_ATTEMPT": "2",
+        "SCHEDULER_TASK_NAME": "job",
+        "SCHEDULER_NAMESPACE": "default",
+        "SCHEDULER_FLOW_ID": "5",
+        "SCHEDULER_SCHEDULED_AT": "2026-01-01T00:00:00+00:00",
+    }
+    assert told["TRACEPARENT"] == context.trace_context
+
+
+async def test_execute_has_an_empty_standard_input_and_the_working_dir(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, tmp_path: Path
+) -> None:
+    """A job that reads gets the end of its input at once, and works where it was told to."""
+    outcome = await executor.execute(
+        {"command": "cat; pwd", "shell": True, "working_dir": str(tmp_path)}, context, output
+    )
+
+    assert outcome.status is TaskRunStatus.COMPLETED
+    assert output.text("stdout") == f"{os.path.realpath(tmp_path)}\n"  # noqa: ASYNC240
+
+
+async def test_execute_stops_the_whole_tree_at_the_timeout(executor: ShellExecutor, output: CollectedOutput) -> None:
+    """After a time-out no process of the run is alive, not even one that has left its session (D10)."""
+    argument = unique_seconds()
+    command = f"sleep {argument} & setsid sleep {argument} & wait"
+
+    outcome = await executor.execute({"command": ["bash", "-c", command]}, make_context(timeout_seconds=0.5), output)
+
+    assert outcome.status is TaskRunStatus.TIMEOUT
+    assert outcome.error == "It did not end within 0.5 s and was stopped (signal SIGTERM)."
+    assert processes_with(argument) == []
+
+
+async def test_execute_kills_who_ignores_the_request_to_end(executor: ShellExecutor, output: CollectedOutput) -> None:
+    """A job that ignores SIGTERM gets SIGKILL after the grace."""
+    began = time.monotonic()
+
+    outcome = await executor.execute(
+        {"command": "trap '' TERM; sleep 60 & wait; sleep 60", "shell": True},
+        make_context(timeout_seconds=0.3),
+        output,
+    )
+
+    assert outcome.error == "It did not end within 0.3 s and was stopped (signal SIGKILL)."
+    assert 0.8 <= time.monotonic() - began < 10
+
+
+async def test_execute_lets_a_job_clean_up_before_it_ends(executor: ShellExecutor, output: CollectedOutput) -> None:
+    """Within the grace a job may end by itself, and what it says then is kept."""
+    await executor.execute(
+        {"command": "trap 'echo cleaned; exit 0' TERM; sleep 60 & wait", "shell": True},
+        make_context(timeout_seconds=0.3),
+        output,
+    )
+
+    assert output.text("stdout") == "cleaned\n"
+
+
+async def test_execute_is_cancelled_with_everything_it_started(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """When a cancelled run's coroutine has ended, its processes are dead (D8)."""
+    argument = unique_seconds()
+    run = asyncio.create_task(
+        executor.execute({"command": ["bash", "-c", f"sleep {argument} & wait"]}, context, output)
+    )
+    await eventually(lambda: processes_with(argument) != [])
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert processes_with(argument) == []
+
+
+async def test_execute_ends_when_the_command_does(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """What a command leaves in its group ends with it and does not keep the run open by holding its output."""
+    argument = unique_seconds()
+
+    outcome = await executor.execute({"command": f"sleep {argument} & echo started", "shell": True}, context, output)
+
+    assert outcome.status is TaskRunStatus.COMPLETED
+    assert output.text("stdout") == "started\n"
+    await eventually(lambda: processes_with(argument) == [])
+
+
+async def test_execute_takes_a_flood(executor: ShellExecutor, context: RunContext, output: CollectedOutput) -> None:
+    """A megabyte of output arrives whole, while the loop stays free for others."""
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.001)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    outcome = await executor.execute({"command": [sys.executable, "-c", "print('x' * 1_000_000)"]}, context, output)
+    ticking.cancel()
+
+    assert outcome.status is TaskRunStatus.COMPLETED
+    assert output.text("stdout") == "x" * 1_000_000 + "\n"
+    assert ticks > 3
+
+
+async def test_kill_now_ends_all_jobs_from_any_thread(executor: ShellExecutor, output: CollectedOutput) -> None:
+    """When the session is lost its jobs die at once, whatever the loop is doing."""
+    argument = unique_seconds()
+    runs = [
+        asyncio.create_task(
+            executor.execute(
+                {"command": f"setsid sleep {argument} & sleep {argument}", "shell": True}, make_context(run_id), output
+            )
+        )
+        for run_id in range(3)
+    ]
+    await eventually(lambda: len(processes_with(argument)) == 6)
+
+    await asyncio.to_thread(executor.kill_now)
+
+    assert {(await run).error for run in runs} == {"It ended with signal SIGKILL."}
+    assert processes_with(argument) == []
+
+
+_WORKER = """
+import asyncio, sys
+from fixtures.worker import CollectedOutput, make_context
+from scheduler_worker.executors.shell_executor import ShellExecutor
+
+async def main():
+    executor = ShellExecutor()
+    await executor.execute({"command": ["bash", "-c", sys.argv[1]]}, make_context(), CollectedOutput())
+
+asyncio.run(main())
+"""
+
+
+async def test_jobs_die_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    """A worker killed with -9 leaves no process of its runs behind."""
+    argument = unique_seconds()
+    command = f"sleep {argument} & setsid sleep {argument} & wait"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    worker = subprocess.Popen([sys.executable, "-c", _WORKER, command], env=environment)  # noqa: ASYNC220
+    try:
+        await eventually(lambda: len(processes_with(argument)) == 2, seconds=20)
+    finally:
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+
+    await eventually(lambda: processes_with(argument) == [], seconds=2)
+
+
+def test_check_names_the_parameter() -> None:
+    """A parameter of the wrong shape is told by its name."""
+    (problem,) = ShellExecutor().check({"command": "date"})
+
+    assert problem.startswith("command: A command in one string needs shell: true.")

@@ -1,0 +1,243 @@
+"""Reports in batches."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
+from fixtures.worker import FakeStore, build_claimed, eventually
+from scheduler_core.errors import RepositoryError, SessionFencedError, StoreUnavailableError
+from scheduler_core.models import (
+    DISPATCHERS,
+    CreatedRun,
+    FinishedRun,
+    Lane,
+    RunChange,
+    TaskRunStatus,
+    session_address,
+)
+from scheduler_core.runtime import SystemClock
+from scheduler_worker.lease import Lease
+from scheduler_worker.live_runs import LiveRuns
+from scheduler_worker.log_buffer import LogBuffer
+from scheduler_worker.report_buffer import ReportBuffer
+
+
+class FakeRuns:
+    """A TaskRunRepository that takes reports, or does what `errors` says first."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[FinishedRun]] = []
+        self.errors: list[Exception] = []
+        self.refused: set[str] = set()
+        self.settled: list[int] = []
+        self.claimable: list[CreatedRun] = []
+        self.status: TaskRunStatus | None = None
+
+    async def finish(self, session_id: int, finished: Sequence[FinishedRun]) -> list[RunChange]:
+        """Take reports."""
+        self.batches.append(list(finished))
+        if self.errors:
+            raise self.errors.pop(0)
+        if any(run.result in self.refused for run in finished):
+            raise RepositoryError("the value is refused")
+        return [RunChange(run.run_id, self.status or run.status) for run in finished]
+
+    async def settle(self, limit: int, run_ids: Sequence[int]) -> list[CreatedRun]:
+        """Release what waits."""
+        self.settled += run_ids
+        return self.claimable
+
+    async def ring_targets(self, lanes: Sequence[Lane], counts: Sequence[int]) -> list[int]:
+        """Two sessions, the first of which is the tested one."""
+        return [9, 10]
+
+
+class Bench:
+    """A report buffer and everything around it."""
+
+    def __init__(self, interval_seconds: float = 30.0, batch_size_max: int = 3) -> None:
+        self.runs = FakeRuns()
+        self.store: Any = FakeStore(self.runs, self.runs)
+        self.live_runs = LiveRuns()
+        self.wire = InMemoryWire()
+        self.fenced: list[str] = []
+        self.looks = 0
+        clock = SystemClock()
+        self.lease = Lease(30.0, clock.monotonic())
+        self.buffer = ReportBuffer(
+            self.store,
+            InMemoryMessageQueue(self.wire),
+            9,
+            self.live_runs,
+            LogBuffer(self.store, 9, clock, limit_bytes=1000, interval_seconds=1.0),
+            self.lease,
+            clock,
+            lanes=[Lane("default", "python")],
+            batch_size_max=batch_size_max,
+            interval_seconds=interval_seconds,
+            on_reported=lambda: None,
+            on_fenced=self.fenced.append,
+            look=self._look,
+        )
+
+    def _look(self) -> None:
+        self.looks += 1
+
+    def hold(self, *run_ids: int) -> None:
+        """Have these runs execute."""
+        for run_id in run_ids:
+            self.live_runs.add(build_claimed(run_id), 0.0)
+
+    def end(self, run_id: int, status: TaskRunStatus = TaskRunStatus.COMPLETED, **changes: Any) -> None:
+        """One of them has an outcome."""
+        live = self.live_runs.get(run_id)
+        assert live is not None
+        self.live_runs.ended(live)
+        self.buffer.add(FinishedRun(run_id=run_id, attempt=1, status=status, **changes))
+
+    @property
+    def reported(self) -> list[list[int]]:
+        """The ids of each statement."""
+        return [[run.run_id for run in batch] for batch in self.runs.batches]
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """A running buffer that is patient for half a minute, in batches of three."""
+    bench = Bench()
+    running = asyncio.create_task(bench.buffer.run())
+    yield bench
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_add_is_reported_at_once_when_nothing_else_runs(bench: Bench) -> None:
+    """The last outcome does not wait for others."""
+    bench.hold(1, 2)
+    bench.end(1)
+    bench.end(2)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert bench.reported == [[1, 2]]
+    assert len(bench.live_runs) == 0
+
+
+async def test_add_waits_for_others_that_still_run(bench: Bench) -> None:
+    """While others run an outcome waits for company, until a batch is full."""
+    bench.hold(1, 2, 3, 4)
+    bench.end(1)
+    bench.end(2)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert bench.reported == []
+
+    bench.end(3)
+
+    await eventually(lambda: bench.reported == [[1, 2, 3]])
+
+
+async def test_add_waits_no_longer_than_the_interval() -> None:
+    """After the interval an outcome is reported, whatever still runs."""
+    bench = Bench(interval_seconds=0.01)
+    running = asyncio.create_task(bench.buffer.run())
+    bench.hold(1, 2)
+    bench.end(1)
+
+    await eventually(lambda: bench.reported == [[1]])
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_report_is_repeated_until_it_is_answered(bench: Bench) -> None:
+    """A report whose answer is lost is sent again, unchanged."""
+    bench.runs.errors = [StoreUnavailableError("away"), StoreUnavailableError("away")]
+    bench.hold(1)
+    bench.end(1)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert bench.reported == [[1], [1], [1]]
+
+
+async def test_report_gives_up_with_the_lease(bench: Bench) -> None:
+    """Once the lease is not trusted any more nothing is reported."""
+    bench.runs.errors = [StoreUnavailableError("away")]
+    bench.lease.lose()
+    bench.hold(1)
+    bench.end(1)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert (bench.reported, len(bench.fenced)) == ([[1]], 1)
+
+
+async def test_report_tells_that_the_session_is_over(bench: Bench) -> None:
+    """A fenced report is not repeated; the session is told."""
+    bench.runs.errors = [SessionFencedError(9)]
+    bench.hold(1)
+    bench.end(1)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert (bench.reported, len(bench.fenced)) == ([[1]], 1)
+
+
+async def test_report_saves_the_others_from_a_refused_one(bench: Bench) -> None:
+    """A report that the database refuses becomes a failure; those beside it are recorded as they were."""
+    bench.runs.refused = {'"poison"'}
+    bench.hold(1, 2, 3)
+    bench.end(1)
+    bench.end(2, result='"poison"')
+    bench.end(3)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert bench.reported == [[1, 2, 3], [1], [2], [2], [3]]
+    substitute = bench.runs.batches[3][0]
+    assert substitute.status is TaskRunStatus.FAILED
+    assert substitute.error == ("The run ended as COMPLETED, but its result cannot be stored: the value is refused")
+
+
+async def test_report_rings_dispatchers_for_a_retry(bench: Bench) -> None:
+    """Dispatchers hear of a run that went back to PENDING."""
+    bench.runs.status = TaskRunStatus.PENDING
+    bench.hold(1)
+    bench.end(1, TaskRunStatus.FAILED, retry_delay_seconds=1.0)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert bench.wire.rung == [DISPATCHERS]
+
+
+def created(run_id: int) -> CreatedRun:
+    """A run that became claimable."""
+    from datetime import UTC, datetime
+
+    return CreatedRun(run_id, 1, 1, TaskRunStatus.DISPATCHED, "default", "python", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+async def test_report_settles_in_the_same_transaction(bench: Bench) -> None:
+    """What waits for a run is released together with its report; the others are rung, this session just looks."""
+    bench.runs.claimable = [created(20), created(21)]
+    bench.hold(1)
+    bench.end(1, needs_settlement=True)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert (bench.store.transactions, bench.runs.settled, bench.looks) == (1, [1], 1)
+    assert bench.wire.rung == [session_address(10)]
+
+
+async def test_report_takes_the_next_step_of_a_chain_itself(bench: Bench) -> None:
+    """A single successor is taken by the session that has just freed a place, without a ring."""
+    bench.runs.claimable = [created(20)]
+    bench.hold(1)
+    bench.end(1, needs_settlement=True)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert (bench.wire.rung, bench.looks) == ([], 1)
