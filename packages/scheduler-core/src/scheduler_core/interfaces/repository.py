@@ -64,8 +64,9 @@ class TaskRepository(Protocol):
     ) -> list[Task]:
         """Give each task a new version. The name may change; raises TaskNameTakenError, TaskNotFoundError.
 
-        Runs of it that were admitted but not claimed go back to PENDING and take the new queue, priority and
-        type when they are admitted again (what was answered holds for what starts later).
+        Runs of it that nobody has claimed take the new version, queue, priority and type at once (what was
+        answered holds for what starts later). `next_due` counts for schedules that are new or changed: one that
+        stays keeps its place.
         """
 
     async def get(self, reference: TaskReference, namespace: str) -> Task:

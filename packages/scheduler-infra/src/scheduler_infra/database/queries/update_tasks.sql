@@ -1,5 +1,6 @@
 -- One more version of each task, in the order given. Runs that nobody has claimed take the new version, queue,
 -- type and priority in the same transaction: what was answered holds for whatever starts later.
+-- A schedule that stays keeps its stored due instant: the caller's may be older than a resume or a slot in between.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), definition AS MATERIALIZED (
@@ -27,7 +28,10 @@ WITH moment AS MATERIALIZED (
     SELECT task_id, schedule, CASE WHEN changed.status = 'ACTIVE' THEN next_due_at END, now
     FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
     WHERE schedule <> 'null'::jsonb
-    ON CONFLICT (task_id) DO UPDATE SET schedule = excluded.schedule, next_due_at = excluded.next_due_at
+    ON CONFLICT (task_id) DO UPDATE
+        SET schedule = excluded.schedule,
+            next_due_at = CASE WHEN schedules.schedule = excluded.schedule THEN schedules.next_due_at
+                               ELSE excluded.next_due_at END
 ), unplanned AS (
     DELETE FROM scheduler.schedules
     USING definition
