@@ -26,6 +26,7 @@ from scheduler_core.models import (
     RunTrigger,
     Schedule,
     Task,
+    TaskGraph,
     TaskRunStatus,
     TaskStatus,
 )
@@ -178,6 +179,50 @@ async def test_infra_integration_pause_without_the_lock_misses_that_run(
     assert await pause_against_create(store, second_store, database_url) is TaskRunStatus.DISPATCHED
 
 
+async def change_against_graph(store: Store, second_store: Store, url: str) -> bool:
+    """A task leaves its upstream, whose slot fires before the commit. Whether that slot would make it run."""
+    root = await create_task(store)
+    child = await create_task(store, dependencies=(root.name,))
+    async with store.transaction() as work:
+        await work.tasks.update([child.id], [build_definition(name=child.name)], [None])
+        reading = asyncio.create_task(lock_graph(second_store, root))
+        await wait_until_blocked(url)
+    return child.id in await reading
+
+
+async def test_infra_integration_lock_graph_reads_edges_of_the_versions_it_has_locked(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """A graph that had to wait for a change shows all of it: a task that has left the flow is not made to run in it."""
+    assert not await change_against_graph(store, second_store, database_url)
+
+
+async def test_infra_integration_lock_graph_read_once_shows_edges_that_are_gone(
+    store: Store, second_store: Store, database_url: str, query_change: QueryChange
+) -> None:
+    """What shows the change is reading again after a wait: read once, the new version comes with the old edges."""
+    query_change("lock_graph", "locked.task_version_id <> (", "locked.task_version_id < (")
+    assert await change_against_graph(store, second_store, database_url)
+
+
+async def test_infra_integration_update_keeps_the_place_of_a_schedule_that_stays(store: Store) -> None:
+    """A change that read the task while it was paused does not stop the schedule that a resume has started since."""
+    due = datetime.now(UTC) + timedelta(hours=1)
+    task = await create_task(store, schedule=Schedule(cron="0 * * * *"), next_due=due)
+    before = await set_status(store, task, TaskStatus.PAUSED)
+    async with store.transaction() as work:
+        await work.tasks.set_status([task.id], TaskStatus.ACTIVE)
+        await work.schedules.restart([task.id], [due])
+    changed = build_definition(name=task.name, schedule=task.schedule, queue="slow")
+    async with store.transaction() as work:
+        (after,) = await work.tasks.update([task.id], [changed], [before.next_run_at])
+        assert (after.status, after.next_run_at) == (TaskStatus.ACTIVE, due)
+        later = due + timedelta(minutes=1)
+        moved = build_definition(name=task.name, schedule=Schedule(cron="1 * * * *"))
+        (after,) = await work.tasks.update([task.id], [moved], [later])
+        assert after.next_run_at == later
+
+
 async def test_infra_integration_pause_and_resume_hold_and_release(store: Store) -> None:
     """A pause sends admitted runs back and stops the schedule; a resume lets the runs go on."""
     due = datetime.now(UTC) + timedelta(hours=1)
@@ -212,3 +257,9 @@ async def set_status(store: Store, task: Task, status: TaskStatus) -> Task:
     async with store.autocommit() as work:
         (changed,) = await work.tasks.set_status([task.id], status)
     return changed
+
+
+async def lock_graph(store: Store, root: Task) -> TaskGraph:
+    """What a slot of this task would start."""
+    async with store.transaction() as work:
+        return await work.tasks.lock_graph_of([root.id])

@@ -126,7 +126,10 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
 
     async def lock_graph_of(self, root_ids: Sequence[int]) -> TaskGraph:
         """See TaskRepository."""
-        return _graph(await self._rows("lock_graph", {"root_ids": list(root_ids)}))
+        while True:
+            rows = await self._rows("lock_graph", {"root_ids": list(root_ids)})
+            if not any(row["changed"] for row in rows):
+                return _graph(rows)
 
     async def _replace_dependencies(self, ids: Sequence[int], definitions: Sequence[TaskDefinition]) -> None:
         edges = [(task_id, name) for task_id, d in zip(ids, definitions, strict=True) for name in d.dependencies]

@@ -1,5 +1,7 @@
 -- The roots, all that is downstream of them and all ancestors of the roots, each locked in shared mode until commit:
 -- pausing, deleting or changing any of them waits, so a status decided from this answer is still true when written.
+-- Edges and schedules are read as they were when the statement began: where the version under the lock is another one,
+-- they may be out of date, and `changed` asks for the statement to be repeated, which then sees what the locks protect.
 WITH RECURSIVE downstream(id) AS (
     SELECT unnest(%(root_ids)s::bigint[])
     UNION
@@ -22,6 +24,8 @@ WITH RECURSIVE downstream(id) AS (
 SELECT locked.id, locked.name, locked.task_version_id, locked.status,
        EXISTS (SELECT FROM scheduler.schedules WHERE schedules.task_id = locked.id) AS has_schedule,
        ARRAY(SELECT depends_on_task_id FROM scheduler.task_dependencies AS edge
-             WHERE edge.task_id = locked.id ORDER BY depends_on_task_id) AS depends_on
+             WHERE edge.task_id = locked.id ORDER BY depends_on_task_id) AS depends_on,
+       locked.task_version_id <> (SELECT seen.task_version_id FROM scheduler.tasks AS seen
+                                  WHERE seen.id = locked.id) AS changed
 FROM locked
 ORDER BY locked.id
