@@ -105,6 +105,17 @@ async def test_infra_integration_close_hands_back_what_is_held(store: Store) -> 
         assert stored.state is SessionState.ENDED
 
 
+async def test_infra_integration_close_hands_back_also_after_the_lease(store: Store) -> None:
+    """Runs of a session that ends late, before anybody has taken them, are free at once and lose nothing."""
+    session = await open_session(store)
+    run = await claimed_run(store, session)
+    async with store.autocommit() as work:
+        (change,) = await work.worker_sessions.close(session, after_lease())
+        assert (change.run_id, change.status) == (run, TaskRunStatus.PENDING)
+        assert (await work.task_runs.get(run)).losses == 0
+        assert await work.worker_sessions.reap([], after_lease()) == []
+
+
 async def test_infra_integration_reap_takes_only_expired_sessions(store: Store) -> None:
     """A session with a lease keeps its runs, whoever asks for it to be reaped."""
     session = await open_session(store)
@@ -201,7 +212,7 @@ async def test_infra_integration_claim_in_flight_at_a_reap_is_found_by_the_next_
     first = await reaping
     async with store.autocommit() as work:
         second = await work.worker_sessions.reap([])
-    assert [r.run_id for r in (*first, *second)] == [run.id]
+    assert [*first, *(r.run_id for r in second)] == [run.id]
     assert await status_of(store, run.id) is TaskRunStatus.PENDING
 
 

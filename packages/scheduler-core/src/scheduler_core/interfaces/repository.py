@@ -242,7 +242,7 @@ class WorkerSessionRepository(Protocol):
         """Extend the lease and return the RUNNING runs of the session; None when the session is not alive."""
 
     async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
-        """End a session; runs that it still holds are handed back."""
+        """End a session; runs that it still holds are handed back, also when its lease has just run out."""
 
     async def sightings(self, now: datetime | None = None) -> list[SessionSighting]:
         """All sessions that are ALIVE."""
