@@ -168,8 +168,9 @@ class TaskRunRepository(Protocol):
     ) -> list[CreatedRun]:
         """Tell the runs that wait for finished ones, and return those that are claimable now.
 
-        With `run_ids` only these finished runs are looked at, else any that nobody has settled. A run none of
-        whose upstreams can fulfil it any more becomes SKIPPED with its reason; what waits for that one follows.
+        With `run_ids` only these finished runs are looked at, else any that nobody has settled, `limit` at a time
+        until some run is claimable or all are settled. A run none of whose upstreams can fulfil it any more becomes
+        SKIPPED with its reason; what waits for that one follows.
         """
 
     async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:

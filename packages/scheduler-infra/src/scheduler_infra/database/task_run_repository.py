@@ -106,7 +106,17 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None
     ) -> list[CreatedRun]:
         """See TaskRunRepository."""
-        ended = list(run_ids) if run_ids is not None else await self._unsettled(limit)
+        if run_ids is not None:
+            return await self._settled(list(run_ids), now)
+        after_id = 0
+        while True:
+            ended = await self._unsettled(limit, after_id)
+            claimable = await self._settled(ended, now)
+            if claimable or len(ended) < limit:
+                return claimable
+            after_id = ended[-1]
+
+    async def _settled(self, ended: list[int], now: datetime | None) -> list[CreatedRun]:
         claimable: list[CreatedRun] = []
         # One round per generation of skipped runs: a skipped run ends what waits for it in the next one.
         while ended:
@@ -115,11 +125,12 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
             ended = [row["id"] for row in rows if row["status"] == "SKIPPED" and row["needs_settlement"]]
         return claimable
 
-    async def _unsettled(self, limit: int) -> list[int]:
+    async def _unsettled(self, limit: int, after_id: int) -> list[int]:
         rows = await self._execute(
             "SELECT id FROM scheduler.task_runs WHERE needs_settlement AND status IN "
-            "('COMPLETED', 'FAILED', 'TIMEOUT', 'CANCELLED', 'SKIPPED', 'QUARANTINED') ORDER BY id LIMIT %(limit)s",
-            {"limit": limit},
+            "('COMPLETED', 'FAILED', 'TIMEOUT', 'CANCELLED', 'SKIPPED', 'QUARANTINED') AND id > %(after_id)s "
+            "ORDER BY id LIMIT %(limit)s",
+            {"limit": limit, "after_id": after_id},
         )
         return [row["id"] for row in rows]
 
