@@ -359,6 +359,31 @@ async def test_infra_integration_settle_skips_what_a_failure_leaves_impossible(s
     ]
 
 
+async def test_infra_integration_settle_goes_on_when_a_batch_releases_nothing(store: Store) -> None:
+    """A backlog of cancelled runs is settled to its end at once, however small the batch."""
+    root, child = [await create_task(store) for _ in range(2)]
+    created = await create_runs(store, build_plan(root, child), copies=5)
+    async with store.autocommit() as work:
+        await work.task_runs.cancel([run.run_id for run in created if run.task_id == root.id])
+        assert await work.task_runs.settle(2) == []
+        children = await work.task_runs.get_many([run.run_id for run in created if run.task_id == child.id])
+    assert [run.status for run in children] == [TaskRunStatus.SKIPPED] * 5
+
+
+async def test_infra_integration_admit_steps_over_a_task_that_is_being_changed(
+    store: Store, second_store: Store
+) -> None:
+    """A slow change of one task does not keep the runs of the others waiting; its own are admitted afterwards."""
+    changing, other = [await create_task(store) for _ in range(2)]
+    for task in (changing, other):
+        await create_runs(store, build_plan(task, status=TaskRunStatus.PENDING))
+    async with second_store.autocommit() as dispatcher:
+        async with store.transaction() as work:
+            await work.tasks.update([changing.id], [changing.definition()], [None])
+            assert [run.task_id for run in await dispatcher.task_runs.admit(10)] == [other.id]
+        assert [run.task_id for run in await dispatcher.task_runs.admit(10)] == [changing.id]
+
+
 async def test_infra_integration_admit_shares_out_between_dispatchers(store: Store, second_store: Store) -> None:
     """Two dispatchers admit every run once."""
     task = await create_task(store)

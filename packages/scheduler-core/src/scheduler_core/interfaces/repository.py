@@ -174,7 +174,10 @@ class TaskRunRepository(Protocol):
         """
 
     async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:
-        """Move up to `limit` PENDING runs with nothing left to wait for to DISPATCHED, oldest first."""
+        """Move up to `limit` PENDING runs with nothing left to wait for to DISPATCHED, oldest first.
+
+        Runs of tasks that another transaction is changing wait for the next call, and do not hold up the others.
+        """
 
     async def seconds_to_next(self, now: datetime | None = None) -> float | None:
         """Seconds by the database's clock until the next PENDING run's delay ends; None when none has one."""

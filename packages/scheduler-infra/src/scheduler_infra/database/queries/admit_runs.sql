@@ -1,5 +1,6 @@
 -- PENDING runs with nothing left to wait for become claimable, oldest first. A paused task's are put aside (held),
--- a deleted task's are cancelled. Lock order: tasks, then runs; runs that another dispatcher holds are stepped over.
+-- a deleted task's are cancelled. Lock order: tasks, then runs. Runs that another dispatcher holds, and those of tasks
+-- that are being changed, are stepped over: one slow change does not keep the runs of all others waiting.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), candidate AS MATERIALIZED (
@@ -14,7 +15,7 @@ WITH moment AS MATERIALIZED (
     FROM scheduler.tasks
     WHERE tasks.id = ANY(ARRAY(SELECT task_id FROM candidate))
     ORDER BY tasks.id
-    FOR SHARE
+    FOR SHARE SKIP LOCKED
 ), due AS MATERIALIZED (
     SELECT locked.id, locked.task_id
     FROM (
