@@ -24,6 +24,16 @@ def test_infra_integration_upgrade_reaches_the_tables_that_the_code_knows(empty_
     assert migrator.differences(empty_database_url) == []
 
 
+def test_infra_integration_upgrade_needs_no_more_than_its_own_schema(empty_database_url: str) -> None:
+    """Where an administrator has made the schema, its owner can migrate without the right to make schemas."""
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS schema_owner")
+        connection.execute("CREATE ROLE schema_owner LOGIN")
+        connection.execute("CREATE SCHEMA scheduler AUTHORIZATION schema_owner")
+    url = empty_database_url.replace("//scheduler@", "//schema_owner@")
+    assert migrator.upgrade(url) == migrator.head()
+
+
 def test_infra_integration_upgrade_sql_makes_the_same_schema(empty_database_url: str) -> None:
     """The printed SQL does what `upgrade` does."""
     with psycopg.connect(empty_database_url, autocommit=True) as connection:

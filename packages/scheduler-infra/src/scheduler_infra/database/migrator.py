@@ -114,7 +114,10 @@ def _locked_connection(url: str) -> Iterator[sqlalchemy.Connection]:
         # A lock of the transaction, never of the session: it cannot outlive a lost connection or a pooler's reuse.
         connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         connection.execute(sqlalchemy.text("SET LOCAL lock_timeout = '10s'"))
-        connection.execute(sqlalchemy.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        # IF NOT EXISTS would ask for the right to create schemas also where an administrator has made this one.
+        missing = connection.execute(sqlalchemy.text("SELECT to_regnamespace(:name) IS NULL"), {"name": SCHEMA})
+        if missing.scalar_one():
+            connection.execute(sqlalchemy.text(f"CREATE SCHEMA {SCHEMA}"))
         yield connection
 
 
