@@ -1,6 +1,7 @@
 """What all repositories share: one connection, statements by name, errors of core."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
 import msgspec
@@ -19,6 +20,13 @@ class PostgresRepository:
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
+
+    @asynccontextmanager
+    async def _together(self) -> AsyncIterator[None]:
+        """All statements inside or none, also when the unit of work has no transaction."""
+        with translated():
+            async with self._connection.transaction():
+                yield
 
     async def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[Row]:
         """All rows of queries/{name}.sql as dictionaries."""

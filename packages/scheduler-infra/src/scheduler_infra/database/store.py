@@ -138,6 +138,9 @@ async def open_pool(
     """Connect; raises StoreUnavailableError with the server's own reason when the first connection fails."""
     options: dict[str, Any] = {
         "autocommit": True,
+        # A direct address beside this one means that this one leads to a transaction pooler: the next statement may
+        # meet another server connection, which knows nothing of what this one has prepared.
+        "prepare_threshold": None if config.direct_url else 5,
         "application_name": application_name,
         "connect_timeout": max(1, math.ceil(config.connect_timeout_seconds)),
         "keepalives_idle": 10,
@@ -165,7 +168,8 @@ async def open_pool(
         configure=configure,
         open=False,
         timeout=config.connect_timeout_seconds,
-        reconnect_timeout=0,
+        # Whoever waits for a connection is served by a new attempt as soon as the server is back.
+        reconnect_timeout=config.connect_timeout_seconds,
         max_lifetime=3600,
         num_workers=1,
     )
@@ -176,6 +180,8 @@ async def open_pool(
 def _session_settings(config: DatabaseConfig) -> dict[str, str]:
     return {
         "timezone": "UTC",
+        # The statements look again at rows that they had to wait for, which no stricter level allows.
+        "default_transaction_isolation": "read committed",
         "statement_timeout": f"{config.statement_timeout_seconds * 1000:.0f}",
         "lock_timeout": f"{config.lock_timeout_seconds * 1000:.0f}",
         "idle_in_transaction_session_timeout": "60000",

@@ -22,7 +22,7 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
         self, definitions: Sequence[TaskDefinition], next_due: Sequence[datetime | None], now: datetime | None = None
     ) -> list[Task]:
         """See TaskRepository."""
-        async with self._connection.transaction():
+        async with self._together():
             wide = [
                 _wide(definition, due, ordinal=ordinal)
                 for ordinal, (definition, due) in enumerate(zip(definitions, next_due, strict=True))
@@ -40,7 +40,7 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
         now: datetime | None = None,
     ) -> list[Task]:
         """See TaskRepository."""
-        async with self._connection.transaction():
+        async with self._together():
             await self._rows("lock_tasks", {"task_ids": list(task_ids)})
             wide = [
                 _wide(definition, due, task_id=task_id)
@@ -102,7 +102,7 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
 
     async def set_status(self, task_ids: Sequence[int], status: TaskStatus, now: datetime | None = None) -> list[Task]:
         """See TaskRepository."""
-        async with self._connection.transaction():
+        async with self._together():
             await self._rows("lock_tasks", {"task_ids": list(task_ids)})
             await self._rows("set_task_status", {"task_ids": list(task_ids), "status": status.value, "now": now})
             return await self._by_ids(task_ids)

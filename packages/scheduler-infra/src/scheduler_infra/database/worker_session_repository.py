@@ -40,7 +40,7 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
                 raise _taken(holder)
             await self.reap([holder["id"]], now)
         try:
-            async with self._connection.transaction():
+            async with self._together():
                 rows = await self._rows("open_session", {**_fields(session), "now": now})
         except AlreadyExistsError:
             holder = await self._holder(session.worker_id, now)
@@ -74,7 +74,7 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
 
     async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
         """See WorkerSessionRepository."""
-        async with self._connection.transaction():
+        async with self._together():
             rows = await self._rows(
                 "hand_back_runs", {"session_id": session_id, "run_ids": None, "attempts": None, "now": now}
             )
