@@ -33,13 +33,25 @@ async def test_infra_integration_autocommit_tells_a_broken_connection_as_the_sto
 ) -> None:
     """Methods of several statements and of one answer a lost connection with the same error of core."""
     async with store.autocommit() as work:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+        break_connections(database_url)
         with pytest.raises(StoreUnavailableError):
             await use(work)
+
+
+async def test_infra_integration_one_broken_connection_tells_of_the_others(store: Store, database_url: str) -> None:
+    """After a server has been started anew one use fails, not one for each connection that was idle."""
+
+    async def use(together: asyncio.Barrier) -> None:
+        async with store.autocommit() as work, together:
+            await work.task_runs.seconds_to_next()
+
+    together = asyncio.Barrier(5)
+    await asyncio.gather(*(use(together) for _ in range(5)))
+    break_connections(database_url)
+    with pytest.raises(StoreUnavailableError):
+        await use(asyncio.Barrier(1))
+    for _ in range(10):
+        await use(asyncio.Barrier(1))
 
 
 async def test_infra_integration_direct_url_means_that_nothing_is_prepared(database_url: str, tmp_path: Path) -> None:
@@ -107,3 +119,12 @@ async def test_infra_integration_whoever_waits_is_served_when_the_server_is_back
         await waiting
     finally:
         await store.close()
+
+
+def break_connections(url: str) -> None:
+    """Let the server end all other connections to its database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

@@ -129,7 +129,11 @@ class PostgresStore(Store):
         try:
             yield connection
         finally:
+            is_broken = connection.broken
             await self._pool.putconn(connection)
+            if is_broken:
+                # The server was most likely started anew: the idle ones are as dead, and would each fail once.
+                await self._pool.drain()
 
 
 async def open_pool(
