@@ -13,6 +13,8 @@ from scheduler_infra.database.query_loader import query
 
 ModelT = TypeVar("ModelT")
 Row = dict[str, Any]
+Statement = tuple[LiteralString, dict[str, Any]]
+"""The text of a statement and its parameters."""
 
 
 class PostgresRepository:

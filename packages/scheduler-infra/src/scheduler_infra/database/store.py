@@ -23,17 +23,20 @@ from scheduler_core.interfaces import (
     UnitOfWork,
     WorkerSessionRepository,
 )
+from scheduler_infra.database.api_key_repository import PostgresApiKeyRepository
 from scheduler_infra.database.database_config import DatabaseConfig
 from scheduler_infra.database.database_error import translated
+from scheduler_infra.database.idempotency_repository import PostgresIdempotencyRepository
 from scheduler_infra.database.run_log_repository import PostgresRunLogRepository
 from scheduler_infra.database.schedule_repository import PostgresScheduleRepository
 from scheduler_infra.database.system_repository import PostgresSystemRepository
+from scheduler_infra.database.task_repository import PostgresTaskRepository
 from scheduler_infra.database.task_run_repository import PostgresTaskRunRepository
 from scheduler_infra.database.worker_session_repository import PostgresWorkerSessionRepository
 
 
 class PostgresUnitOfWork(UnitOfWork):
-    """Repositories over one connection, made when first asked for: the worker never loads SQLModel."""
+    """Repositories over one connection, made when first asked for."""
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -41,8 +44,6 @@ class PostgresUnitOfWork(UnitOfWork):
     @cached_property
     def tasks(self) -> TaskRepository:
         """See UnitOfWork."""
-        from scheduler_infra.database.task_repository import PostgresTaskRepository
-
         return PostgresTaskRepository(self._connection)
 
     @cached_property
@@ -68,15 +69,11 @@ class PostgresUnitOfWork(UnitOfWork):
     @cached_property
     def api_keys(self) -> ApiKeyRepository:
         """See UnitOfWork."""
-        from scheduler_infra.database.api_key_repository import PostgresApiKeyRepository
-
         return PostgresApiKeyRepository(self._connection)
 
     @cached_property
     def idempotency(self) -> IdempotencyRepository:
         """See UnitOfWork."""
-        from scheduler_infra.database.idempotency_repository import PostgresIdempotencyRepository
-
         return PostgresIdempotencyRepository(self._connection)
 
     @cached_property

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
 import msgspec
-from sqlmodel import col, select
 
 from scheduler_core.errors import TaskNotFoundError
 from scheduler_core.interfaces import TaskRepository
 from scheduler_core.models import Task, TaskDefinition, TaskGraph, TaskNode, TaskReference, TaskStatus
-from scheduler_infra.database.repository import PostgresRepository, Row, converted, json_text
-from scheduler_infra.database.statement import compiled
-from scheduler_infra.database.tables import ScheduleRow, TaskDependencyRow, TaskRow, TaskVersionRow
+from scheduler_infra.database.repository import PostgresRepository, Row, Statement, converted, json_text
 
 
 class PostgresTaskRepository(PostgresRepository, TaskRepository):
@@ -56,28 +54,13 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
 
     async def get(self, reference: TaskReference, namespace: str) -> Task:
         """See TaskRepository."""
-        statement = _TASKS
-        if isinstance(reference, int) or reference.isdigit():
-            statement = statement.where(col(TaskRow.id) == int(reference))
-        else:
-            statement = statement.where(
-                col(TaskRow.namespace) == namespace,
-                col(TaskRow.name) == reference,
-                col(TaskRow.status) != TaskStatus.INACTIVE.value,
-            )
-        for task in await self._select(statement):
+        for task in await self._select(_statements().by_reference(reference, namespace)):
             return task
         raise TaskNotFoundError(reference, namespace)
 
     async def get_many(self, names: Sequence[str], namespace: str) -> list[Task]:
         """See TaskRepository."""
-        return await self._select(
-            _TASKS.where(
-                col(TaskRow.namespace) == namespace,
-                col(TaskRow.name).in_(list(names)),
-                col(TaskRow.status) != TaskStatus.INACTIVE.value,
-            ).order_by(col(TaskRow.id))
-        )
+        return await self._select(_statements().by_names(names, namespace))
 
     async def page(
         self,
@@ -89,16 +72,9 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
         name_contains: str | None = None,
     ) -> list[Task]:
         """See TaskRepository."""
-        statement = _TASKS.where(col(TaskRow.id) > after_id).order_by(col(TaskRow.id)).limit(limit)
-        if namespace is not None:
-            statement = statement.where(col(TaskRow.namespace) == namespace)
-        if status is not None:
-            statement = statement.where(col(TaskRow.status) == status.value)
-        else:
-            statement = statement.where(col(TaskRow.status) != TaskStatus.INACTIVE.value)
-        if name_contains:
-            statement = statement.where(col(TaskRow.name).icontains(name_contains, autoescape=True))
-        return await self._select(statement)
+        return await self._select(
+            _statements().page(namespace, after_id=after_id, limit=limit, status=status, name_contains=name_contains)
+        )
 
     async def set_status(self, task_ids: Sequence[int], status: TaskStatus, now: datetime | None = None) -> list[Task]:
         """See TaskRepository."""
@@ -109,16 +85,7 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
 
     async def dependents_of(self, task_id: int) -> list[str]:
         """See TaskRepository."""
-        statement = (
-            select(TaskRow.name)
-            .join(TaskDependencyRow, col(TaskDependencyRow.task_id) == col(TaskRow.id))
-            .where(
-                col(TaskDependencyRow.depends_on_task_id) == task_id,
-                col(TaskRow.status) != TaskStatus.INACTIVE.value,
-            )
-            .order_by(col(TaskRow.name))
-        )
-        return [row["name"] for row in await self._execute(*compiled(statement))]
+        return [row["name"] for row in await self._execute(*_statements().dependents_of(task_id))]
 
     async def graph(self, namespace: str) -> TaskGraph:
         """See TaskRepository."""
@@ -149,41 +116,21 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
                 raise TaskNotFoundError(missing[0]["name"], namespace)
 
     async def _by_ids(self, ids: Sequence[int]) -> list[Task]:
-        found = {task.id: task for task in await self._select(_TASKS.where(col(TaskRow.id).in_(list(ids))))}
+        found = {task.id: task for task in await self._select(_statements().by_ids(ids))}
         for task_id in ids:
             if task_id not in found:
                 raise TaskNotFoundError(task_id)
         return [found[task_id] for task_id in ids]
 
-    async def _select(self, statement: Any) -> list[Task]:
-        return converted(await self._execute(*compiled(statement)), Task)
+    async def _select(self, statement: Statement) -> list[Task]:
+        return converted(await self._execute(*statement), Task)
 
 
-_TASKS = (
-    select(  # type: ignore[call-overload]
-        TaskRow.id,
-        TaskRow.namespace,
-        TaskRow.name,
-        TaskRow.status,
-        TaskRow.version,
-        TaskRow.task_version_id,
-        TaskVersionRow.description,
-        TaskVersionRow.task_type,
-        TaskVersionRow.parameters,
-        TaskVersionRow.schedule,
-        TaskVersionRow.dependencies,
-        TaskVersionRow.queue,
-        TaskVersionRow.priority,
-        TaskVersionRow.timeout_seconds,
-        TaskVersionRow.max_retries,
-        TaskVersionRow.retry,
-        col(ScheduleRow.next_due_at).label("next_run_at"),
-        TaskRow.created_at,
-        TaskRow.updated_at,
-    )
-    .join(TaskVersionRow, col(TaskVersionRow.id) == col(TaskRow.task_version_id))
-    .join(ScheduleRow, col(ScheduleRow.task_id) == col(TaskRow.id), isouter=True)
-)
+def _statements() -> ModuleType:
+    # SQLModel takes a second to load: a dispatcher, which only locks graphs, must not wait for it in a transaction.
+    from scheduler_infra.database import task_statements
+
+    return task_statements
 
 
 def _wide(definition: TaskDefinition, next_due: datetime | None, **extra: int) -> dict[str, Any]:
