@@ -48,6 +48,9 @@ class ApiComponent(Component):
             bound = stack.enter_context(closing(bind_socket(address)))
             store = await open_store(database, state_dir=state_dir, application_name=_APPLICATION_NAME)
             stack.push_async_callback(store.close)
+            async with store.autocommit() as work:
+                # What reads tasks takes a second to load: at the start, not in somebody's first request.
+                await work.tasks.page(None, limit=1)
             queue = open_message_queue(
                 settings.section(MessageQueueConfig),
                 database_url=resolve_url(database, state_dir),
