@@ -56,13 +56,16 @@ def test_lost_dispatchers_lose_and_double_no_slot(site: Site) -> None:
     """D13: one of two dispatchers is killed ten times; 200 one-second slots have one run each."""
     site.start(dispatchers=2, workers=1)
     dispatchers = [process for process in site.processes.started if process.name.startswith("scheduler-dispatcher")]
+    for dispatcher in dispatchers:
+        dispatcher.wait_for_output("dispatcher ready")
     tasks = [site.create_task(f"tick-{number}", schedule="* * * * * *") for number in range(10)]
     choice = random.Random(7)
     for _ in range(10):
-        time.sleep(choice.uniform(1.0, 2.5))
+        time.sleep(choice.uniform(0.2, 1.2))
         victim = dispatchers.pop(choice.randrange(2))
         victim.kill()
         dispatchers.append(site.start_dispatcher())
+        dispatchers[-1].wait_for_output("dispatcher ready")
     wait_until(lambda: len(site.lines.read()) >= 220, 60, "220 lines", describe=lambda: str(len(site.lines.read())))
     for task in tasks:
         site.processes.request("POST", f"/api/v1/tasks/{task['id']}/pause")

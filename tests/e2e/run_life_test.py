@@ -2,6 +2,7 @@
 
 import signal
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from fixtures.job_lines import JobLine
 from fixtures.processes import wait_until
@@ -16,7 +17,7 @@ def test_cron_run_fires_every_second_once(site: Site) -> None:
     site.processes.request("POST", f"/api/v1/tasks/{task['id']}/pause")
     runs = site.processes.request("GET", f"/api/v1/tasks/{task['id']}/runs?limit=100").body["items"]
     slots = sorted(datetime.fromisoformat(run["scheduled_at"]) for run in runs)
-    assert all(later - earlier == timedelta(seconds=1) for earlier, later in zip(slots, slots[1:], strict=False))
+    assert all(later - earlier == timedelta(seconds=1) for earlier, later in pairwise(slots))
     for run in runs:
         site.processes.wait_for_run(run["id"], "COMPLETED", "PENDING", "CANCELLED")
     assert set(site.lines.starts().values()) == {1}

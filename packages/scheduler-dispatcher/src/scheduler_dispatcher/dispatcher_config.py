@@ -10,7 +10,7 @@ from scheduler_dispatcher.strategies import installed_strategies
 
 
 class DispatcherConfig(ConfigSection):
-    """The table [dispatcher]."""
+    """When runs are made and admitted, and who is rung for them."""
 
     section: ClassVar[str] = "dispatcher"
 
