@@ -50,6 +50,7 @@ async def serve(app: AsgiApp, bound: socket.socket, stopping: asyncio.Event, dra
         application,
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,

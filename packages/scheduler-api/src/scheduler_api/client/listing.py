@@ -5,7 +5,7 @@ from typing import Any
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import Session
 
-PAGE_ITEMS_MAX = 500
+PAGE_ITEMS_MAX = 200
 
 
 def fetch_list(session: Session, *path: str | int, limit: int, every: bool, **query: Any) -> dict[str, Any]:

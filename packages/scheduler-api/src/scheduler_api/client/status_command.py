@@ -40,7 +40,7 @@ def show_status(*, options: ClientOptions = DEFAULT_OPTIONS) -> int:
 
 
 def _is_ready(health: Mapping[str, Any]) -> bool:
-    return str(health.get("status")).lower() in ("ok", "ready", "healthy", "pass", "up")
+    return str(health.get("status")).lower() in ("ok", "ready", "healthy", "pass", "up", "degraded")
 
 
 def _health_lines(health: Mapping[str, Any]) -> list[tuple[str, str]]:

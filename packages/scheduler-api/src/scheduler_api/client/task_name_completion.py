@@ -8,7 +8,7 @@ from typing import Any
 
 CACHE_SECONDS = 30.0
 _ANSWER_SECONDS_MAX = 1.0
-_NAMES_MAX = 500
+_NAMES_MAX = 200
 
 
 def complete_task_names(context: Any) -> list[tuple[str, str]]:

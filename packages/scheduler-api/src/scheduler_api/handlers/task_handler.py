@@ -24,14 +24,14 @@ async def create_task(request: ApiRequest, tasks: Tasks) -> Response[bytes]:
 async def list_tasks(request: ApiRequest, tasks: Tasks) -> Response[bytes]:
     """A page of tasks."""
     query = read_query(request)
-    tasks = await tasks.page(
+    page = await tasks.page(
         query["namespace"],
         after_id=query["cursor"][0] if query["cursor"] else 0,
         limit=query["limit"] + 1,
         status=TaskStatus(query["status"]) if query["status"] else None,
         name=query["name"],
     )
-    return page_answer([task_view(task) for task in tasks], query["limit"], "task", "id")
+    return page_answer([task_view(task) for task in page], query["limit"], "task", "id")
 
 
 async def show_task(request: ApiRequest, reference: Reference, tasks: Tasks) -> Response[bytes]:

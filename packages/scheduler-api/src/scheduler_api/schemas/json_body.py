@@ -28,13 +28,13 @@ _TOO_DEEP = f"The body is nested more than {JSON_DEPTH_MAX} levels deep. Flatten
 
 def _check_depth(document: Any) -> None:
     """Level by level, without recursion."""
-    level = [document]
-    for _ in range(JSON_DEPTH_MAX + 1):
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(JSON_DEPTH_MAX):
         level = [
             child
             for value in level
-            if isinstance(value, dict | list)
             for child in (value.values() if isinstance(value, dict) else value)
+            if isinstance(child, dict | list)
         ]
         if not level:
             return

@@ -28,6 +28,8 @@ class ReadTask(NamedTuple):
 def read_task(document: Any, task_types: Collection[str], path: str = "") -> ReadTask:
     """A whole definition."""
     values, problems = read_object(document, TaskBody, path=path, read_only=READ_ONLY_FIELDS)
+    if not isinstance(document, dict):
+        return ReadTask(TaskDefinition(name="unnamed", task_type=""), problems)
     unreadable = {_top(problem.field, path) for problem in problems}
     fields, schedule_problems = _fields(values, None)
     definition = TaskDefinition(**{"name": "unnamed", "task_type": "", **fields})
@@ -39,6 +41,8 @@ def read_task(document: Any, task_types: Collection[str], path: str = "") -> Rea
 def read_task_changes(document: Any, before: TaskDefinition, task_types: Collection[str]) -> ReadTask:
     """What a definition becomes when the fields that are given are replaced; a type that stays is not judged anew."""
     values, problems = read_object(document, TaskBody, partial=True, read_only=READ_ONLY_FIELDS)
+    if not isinstance(document, dict):
+        return ReadTask(before, problems)
     unreadable = {_top(problem.field) for problem in problems}
     fields, schedule_problems = _fields(values, before)
     definition = msgspec.structs.replace(before, **fields)
