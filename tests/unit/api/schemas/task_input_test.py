@@ -3,9 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scheduler_api.schemas.task_input import read_task, read_task_changes
+from scheduler_api.schemas.task_schema import TaskBody
 from scheduler_core.models import RetryPolicy, Schedule, TaskDefinition
 
 TYPES = {"shell", "python", "http"}
@@ -133,3 +137,24 @@ def test_read_task_changes_needs_a_schedule_for_a_zone() -> None:
     """A zone for no schedule is refused instead of being forgotten."""
     before = TaskDefinition(name="a", task_type="python", parameters={"callable": "m:f"})
     assert [p.field for p in read_task_changes({"timezone": "UTC"}, before, TYPES).problems] == ["timezone"]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+SCHEDULES = st.fixed_dictionaries({}, optional={"cron": JSON_VALUES, "at": JSON_VALUES, "timezone": JSON_VALUES})
+FIELDS = dict.fromkeys(TaskBody.__struct_fields__, JSON_VALUES) | {"schedule": SCHEDULES | JSON_VALUES}
+
+
+@settings(max_examples=200, deadline=None)
+@given(document=JSON_VALUES | st.fixed_dictionaries({}, optional=FIELDS))
+def test_read_task_never_fails_on_json(document: Any) -> None:
+    """Whatever JSON comes, it is a definition that can be stored or a list of problems, never an error."""
+    read = read_task(document, TYPES)
+    changes = read_task_changes(document, BEFORE, TYPES)
+    for result in (read, changes):
+        assert all(isinstance(problem.message, str) for problem in result.problems)
+        if not result.problems:
+            assert msgspec.json.decode(msgspec.json.encode(result.definition), type=TaskDefinition) == result.definition
