@@ -39,9 +39,8 @@ def test_scheduler_toml_holds_exactly_the_defaults() -> None:
     content = tomllib.loads((ROOT / "config/scheduler.toml").read_text(encoding="utf-8"))
     assert content.keys() == installed.sections.keys()
     for name, section in installed.sections.items():
-        assert content[name] == msgspec.to_builtins(
-            {s.key: s.default for s in section.settings() if s.default is not None}
-        )
+        defaults = {s.key: s.default for s in section.settings() if s.default is not None}
+        assert content[name] == msgspec.json.decode(msgspec.json.encode(defaults))
 
 
 def load(environment: str, **environ: str) -> Settings:
