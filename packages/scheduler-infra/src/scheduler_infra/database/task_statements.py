@@ -1,8 +1,10 @@
 """Reading tasks: statements built with SQLModel."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from scheduler_core.models import TaskReference, TaskStatus
@@ -47,8 +49,27 @@ def by_ids(ids: Sequence[int]) -> Statement:
 def by_reference(reference: TaskReference, namespace: str) -> Statement:
     """The task with this id, or the one with this name that is not deleted."""
     if isinstance(reference, int) or reference.isdigit():
-        return compiled(_TASKS.where(col(TaskRow.id) == int(reference)))
-    return compiled(_TASKS.where(col(TaskRow.namespace) == namespace, col(TaskRow.name) == reference, _NOT_DELETED))
+        text, parameters = _by_id()
+        return text, {**parameters, "wanted_id": int(reference)}
+    text, parameters = _by_name()
+    return text, {**parameters, "wanted_namespace": namespace, "wanted_name": reference}
+
+
+# Compiling takes milliseconds, and every trigger looks a task up: these two are compiled once.
+@cache
+def _by_id() -> Statement:
+    return compiled(_TASKS.where(col(TaskRow.id) == bindparam("wanted_id")))
+
+
+@cache
+def _by_name() -> Statement:
+    return compiled(
+        _TASKS.where(
+            col(TaskRow.namespace) == bindparam("wanted_namespace"),
+            col(TaskRow.name) == bindparam("wanted_name"),
+            _NOT_DELETED,
+        )
+    )
 
 
 def by_names(names: Sequence[str], namespace: str) -> Statement:
