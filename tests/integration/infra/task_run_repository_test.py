@@ -79,8 +79,8 @@ async def test_infra_integration_create_flows_writes_roots_first(store: Store) -
 
 
 async def test_infra_integration_claim_takes_higher_priority_then_older(store: Store) -> None:
-    """Over all lanes of a session, the order is priority, then age."""
-    low = await create_task(store, priority=1)
+    """D12: over all lanes of a session the order is priority, then age; max_retries has no say in it."""
+    low = await create_task(store, priority=1, max_retries=9)
     high = await create_task(store, priority=9, task_type="shell")
     middle = await create_task(store, priority=5)
     created = [await create_runs(store, build_plan(task), copies=2) for task in (low, high, middle)]
