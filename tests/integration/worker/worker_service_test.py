@@ -25,9 +25,9 @@ from scheduler_core.errors import WorkerIdTakenError
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, Lane, RetryPolicy, TaskRun, TaskRunStatus, session_address
 from scheduler_core.runtime import SystemClock
+from scheduler_core.runtime.process_identity import ProcessIdentity
 from scheduler_infra.database import DatabaseConfig, open_store
 from scheduler_worker.executors.executor_registry import ExecutorRegistry
-from scheduler_worker.process_identity import ProcessIdentity
 from scheduler_worker.worker_config import WorkerConfig
 from scheduler_worker.worker_service import WorkerService
 

@@ -10,7 +10,7 @@ from fixtures.factories import build_session
 from fixtures.worker import FakeStore
 from scheduler_core.errors import WorkerIdTakenError
 from scheduler_core.models import NewWorkerSession
-from scheduler_worker.process_identity import ProcessIdentity, start_ticks
+from scheduler_core.runtime.process_identity import ProcessIdentity, start_ticks
 from scheduler_worker.session import open_session
 
 

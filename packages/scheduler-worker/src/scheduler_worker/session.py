@@ -6,8 +6,8 @@ from typing import NamedTuple
 from scheduler_core.errors import WorkerIdTakenError
 from scheduler_core.interfaces import Clock, Store
 from scheduler_core.models import NewWorkerSession
+from scheduler_core.runtime.process_identity import ProcessIdentity, is_dead
 from scheduler_worker.lease import Lease
-from scheduler_worker.process_identity import ProcessIdentity, start_ticks
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -53,11 +53,9 @@ async def _declare_dead(store: Store, session: NewWorkerSession) -> bool:
 
 
 def _is_dead(holder: NewWorkerSession, session: NewWorkerSession) -> bool:
-    # Another boot id may be another machine of the same name: only its lease tells then.
-    if not holder.boot_id or (holder.hostname, holder.boot_id) != (session.hostname, session.boot_id):
-        return False
-    process = (holder.pid, holder.process_started_at)
-    return process == (session.pid, session.process_started_at) or start_ticks(holder.pid) != holder.process_started_at
+    own = (session.hostname, session.boot_id, session.pid, session.process_started_at)
+    held = (holder.hostname, holder.boot_id, holder.pid, holder.process_started_at)
+    return bool(holder.boot_id) and (held == own or is_dead(*held))
 
 
 def new_session(

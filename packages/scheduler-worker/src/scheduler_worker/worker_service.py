@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from scheduler_core.errors import ConflictError, StoreUnavailableError
 from scheduler_core.interfaces import Clock, MessageQueue, Store
 from scheduler_core.models import Lane
+from scheduler_core.runtime.process_identity import ProcessIdentity
 from scheduler_worker.backoff import Backoff
 from scheduler_worker.executors.executor_registry import ExecutorRegistry
 from scheduler_worker.heartbeat_service import HeartbeatService
-from scheduler_worker.process_identity import ProcessIdentity
 from scheduler_worker.session import OpenedSession, new_session, open_session
 from scheduler_worker.session_life import SessionEnd, SessionLife
 from scheduler_worker.task_runner import TaskRunner, Traced

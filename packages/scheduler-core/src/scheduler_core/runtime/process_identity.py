@@ -22,7 +22,7 @@ class ProcessIdentity(msgspec.Struct, frozen=True):
     def own(cls) -> "ProcessIdentity":
         """The identity of this process."""
         pid = os.getpid()
-        return cls(socket.gethostname(), _boot_id(), pid, start_ticks(pid) or 0)
+        return cls(socket.gethostname(), boot_id_here(), pid, start_ticks(pid) or 0)
 
 
 def start_ticks(pid: int) -> int | None:
@@ -43,7 +43,7 @@ def start_ticks(pid: int) -> int | None:
 
 def is_dead(hostname: str, boot_id: str, pid: int, started_at: int) -> bool:
     """Whether a process is known to have ended; False for one on a host, or in a container, that is not this one."""
-    if not boot_id or (hostname, boot_id) != (socket.gethostname(), _boot_id()):
+    if not boot_id or (hostname, boot_id) != (socket.gethostname(), boot_id_here()):
         return False
     return start_ticks(pid) != started_at
 
@@ -58,7 +58,8 @@ def _signalled(pid: int) -> int | None:
     return 0
 
 
-def _boot_id() -> str:
+def boot_id_here() -> str:
+    """The boot and the space of process ids that this process lives in; empty where nobody tells."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"

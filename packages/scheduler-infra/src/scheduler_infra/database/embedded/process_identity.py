@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from scheduler_core.runtime.process_identity import boot_id_here, start_ticks
+
 
 class ProcessIdentity(msgspec.Struct, frozen=True):
     """A pid with the moment its process began, as the kernel tells it.
@@ -41,22 +43,10 @@ def _started(pid: int) -> str | None:
     if pid <= 0:
         return None
     if Path("/proc/self/stat").exists():
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
-        except OSError:
-            return None
-        # The name in parentheses may hold anything, spaces and parentheses included.
-        fields = stat[stat.rindex(b")") + 2 :].split()
-        return None if fields[0] in (b"Z", b"X") else f"{_boot()}:{int(fields[19])}"
+        ticks = start_ticks(pid)
+        return None if ticks is None else f"{boot_id_here()}:{ticks}"
     state, _, started = _ps(pid, "stat=,lstart").strip().partition(" ")
     return None if not state or state.startswith("Z") else " ".join(started.split())
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def _ps(pid: int, columns: str) -> str:
