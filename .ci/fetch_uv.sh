@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Puts uv into a folder of the checkout: fetch_uv.sh PYTHON TARGET gives TARGET/bin/uv.
 #
-# Any Python from 3.8 on will do here: which Python runs the project is uv's business afterwards. The system's own
-# Python gets nothing installed into it. On Debian, where python3 comes without ensurepip and without pip, root gets
-# the package python3-venv through apt.
+# Any Python from 3.8 on will do here: which Python runs the project is uv's business afterwards. The system and its
+# Python get nothing installed, also on Debian, where python3 comes without ensurepip and without pip.
 set -euo pipefail
 
 python="$1"
@@ -35,20 +34,31 @@ with_pip() {
     "$1" -m pip --version >/dev/null 2>&1 && "$1" -m pip install --quiet --target "$target" "$requirement" >&2
 }
 
-with_apt() {
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
-    say "Installing python3-venv through apt: this Python can make no virtual environment."
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get install -qq --yes --no-install-recommends python3-venv >/dev/null 2>&1 ||
-        { apt-get update -qq >&2 && apt-get install -qq --yes --no-install-recommends python3-venv >/dev/null; } ||
-        return 1
-    # apt serves Debian's own python3, which need not be the one asked for.
-    with_venv /usr/bin/python3
+# Debian's python3 alone has neither ensurepip nor pip, but its archive has pip as a wheel: the package is unpacked into
+# a temporary folder and not installed, so this needs no root, and pip runs from the wheel.
+with_debian_pip() {
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+    local folder wheel
+    folder=$(mktemp -d)
+    # apt's unprivileged downloader must be able to write here.
+    chmod 777 "$folder"
+    say "This Python has neither venv nor pip: unpacking pip from Debian's python3-pip-whl, without installing it."
+    (
+        cd "$folder"
+        apt-get download -qq python3-pip-whl >/dev/null 2>&1 ||
+            { [ "$(id -u)" = 0 ] && apt-get update -qq >&2 && apt-get download -qq python3-pip-whl >/dev/null; } &&
+            dpkg-deb --extract python3-pip-whl_*.deb unpacked
+    ) || { rm -rf "$folder"; return 1; }
+    wheel=$(ls "$folder"/unpacked/usr/share/python-wheels/pip-*.whl)
+    "$1" "$wheel/pip" install --quiet --target "$target" "$requirement" >&2
+    local code=$?
+    rm -rf "$folder"
+    return "$code"
 }
 
 found=$(find_python)
 say "Fetching uv into $target."
-for way in with_venv with_pip with_apt; do
+for way in with_venv with_pip with_debian_pip; do
     rm -rf "$target"
     if "$way" "$found" && "$target/bin/uv" --version >/dev/null 2>&1; then
         exit 0
