@@ -60,8 +60,9 @@ def prepare_cluster(layout: ClusterLayout) -> ServerPlan:
     try:
         # Passable whatever the umask says: root's server runs as somebody else. Nobody else can list it.
         layout.root.chmod(0o711)
-        binaries = binaries_for(account, layout.programs_dir)
+        # First: programs that the account cannot read are copied into the state directory, and would be out of reach.
         _check_passable(layout, account)
+        binaries = binaries_for(account, layout.programs_dir)
         state = cluster_state(layout, binaries)
         if state is not ClusterState.COMPLETE:
             create_cluster(layout, binaries, account)
