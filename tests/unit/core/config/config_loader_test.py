@@ -203,6 +203,10 @@ def test_load_settings_refuses_unknown_variables_and_flags(place: Place) -> None
         place.load(SCHEDULER_WORKER__LIMITT="1")
     with pytest.raises(UnknownConfigKeyError, match=r"workr.limit.*Did you mean worker.limit\?"):
         place.load({"workr.limit": "1"})
+    with pytest.raises(UnknownConfigKeyError, match=r"workr.limitt.*Did you mean worker.limit\?"):
+        place.load({"workr.limitt": "1"})
+    with pytest.raises(UnknownConfigKeyError, match=r"workr.x.*Did you mean worker\?"):
+        place.load({"workr.x": "1"})
 
 
 def test_load_settings_refuses_a_single_underscore(place: Place) -> None:

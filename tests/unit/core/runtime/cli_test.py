@@ -214,6 +214,7 @@ def test_up_explains_a_failing_component(shell: Shell) -> None:
         (["up", "--only", "acme_first", "--set", "acme.limit=0"], 2, "acme.limit cannot be '0'"),
         (["up", "--only", "acme_first", "--set", "limit"], 2, "section.key=value"),
         (["up", "--only", "acme_first", "--config-dir", "/no/such"], 2, "/no/such"),
+        (["up", "--withou", "acme_first"], 2, "error: Unknown option: --withou. Did you mean --without?\n"),
         (["componets"], 2, 'Did you mean "components"?'),
         (["acme", "find"], 3, "error: There is no such thing.\n"),
         (["acme", "reach"], 6, "error: Nobody answers.\n"),

@@ -93,6 +93,8 @@ def test_select_components_refuses_names_that_are_not_installed(
         select_components(settings, ["wroker"], installed=installed)
     with pytest.raises(ComponentMissingError):
         select_components(settings, without=["wroker"], installed=installed)
+    with pytest.raises(ComponentMissingError, match=r"Did you mean good\?"):
+        select_components(settings, without=["godo"], installed=installed)
 
 
 def test_select_components_fails_when_a_named_one_is_broken(

@@ -31,7 +31,9 @@ class Layer(NamedTuple):
         """Add a value, or the error that its section or key is unknown."""
         if section not in installed.names:
             near = nearest(section, installed.names)
-            wanted = f"{near}.{key}" if near else None
+            owner = installed.sections.get(near) if near else None
+            field = nearest(key, owner.__struct_fields__) if owner is not None else key
+            wanted = f"{near}.{field}" if near and field else near
             self.errors.append(UnknownConfigKeyError(f"{section}.{key}", value.origin, wanted))
             return
         owner = installed.sections.get(section)

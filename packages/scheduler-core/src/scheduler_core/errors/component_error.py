@@ -6,9 +6,10 @@ from scheduler_core.errors.scheduler_error import SchedulerError
 class ComponentMissingError(SchedulerError, LookupError):
     """A component was named that no installed distribution brings."""
 
-    def __init__(self, name: str, installed: list[str]) -> None:
+    def __init__(self, name: str, installed: list[str], nearest: str | None = None) -> None:
         have = ", ".join(installed) or "none"
-        super().__init__(f"No component named '{name}' is installed (installed: {have}). Install scheduler-{name}.")
+        remedy = f"Did you mean {nearest}?" if nearest else f"Install scheduler-{name}."
+        super().__init__(f"No component named '{name}' is installed (installed: {have}). {remedy}")
         self.name = name
 
 

@@ -28,7 +28,8 @@ class TaskHasDependentsError(ConflictError):
     """Other tasks wait for this one, so it cannot be deleted."""
 
     def __init__(self, name: str, dependents: Sequence[str]) -> None:
+        depend = "depends" if len(dependents) == 1 else "depend"
         super().__init__(
-            f"Task '{name}' cannot be deleted: {', '.join(dependents)} depend on it. Change or delete them first."
+            f"Task '{name}' cannot be deleted: {', '.join(dependents)} {depend} on it. Change or delete them first."
         )
         self.dependents = tuple(dependents)

@@ -19,12 +19,18 @@ def run_app(app: "App", arguments: Sequence[str] | None = None) -> int:
 
     An integer that a command returns is the exit code. Ctrl-C gives 130, a reader that closed the pipe 141.
     """
+    from cyclopts import CycloptsError
+
     try:
-        result = app(arguments, result_action="return_value")
+        # What cyclopts says about arguments is told like every other error: one line, without a box around it.
+        result = app(arguments, result_action="return_value", print_error=False, exit_on_error=False)
         sys.stdout.flush()
     except SchedulerError as error:
         complain(str(error))
         return exit_code_of(error)
+    except CycloptsError as error:
+        complain(str(error))
+        return ExitCode.USAGE
     except SystemExit as error:
         return _code_of(error.code)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
 from scheduler_core.config import Settings
+from scheduler_core.decisions.nearest import nearest
 from scheduler_core.errors import ComponentFailedError, ComponentMissingError
 from scheduler_core.interfaces import Component
 from scheduler_core.runtime.broken_plugin import BrokenPlugin
@@ -62,7 +63,7 @@ def select_components(
     present = {component.name: component for component in (installed_components() if installed is None else installed)}
     for name in [*(only or ()), *without]:
         if name not in present:
-            raise ComponentMissingError(name, list(present))
+            raise ComponentMissingError(name, list(present), nearest(name, present))
     chosen: list[type[Component]] = []
     broken = []
     for name, component in present.items():
