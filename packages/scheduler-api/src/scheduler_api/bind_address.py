@@ -34,6 +34,16 @@ class BindAddress(NamedTuple):
         return f"http://{address}:{port}" if address.version == 4 else f"http://[{address}]:{port}"
 
     @property
+    def elsewhere(self) -> str:
+        """What to say behind `url` where it is reached from other machines, too; else nothing.
+
+        >>> BindAddress("0.0.0.0", 8080).elsewhere, BindAddress("127.0.0.1", 8080).elsewhere
+        (' and every other address of this machine', '')
+        """
+        address = self._address
+        return " and every other address of this machine" if address is not None and address.is_unspecified else ""
+
+    @property
     def _address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         try:
             return ipaddress.ip_address(self.host)

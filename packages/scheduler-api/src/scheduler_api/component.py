@@ -63,7 +63,7 @@ class ApiComponent(Component):
             if address.is_loopback or self._context.is_embedded:
                 await ensure_local_credentials(store, state_dir, url)
             app = create_app(store, queue, self._context.clock, config, observability.metrics_text)
-            ready(f"listening on {url}; its documentation is at {url}/docs")
+            ready(f"listening on {url}{address.elsewhere}; its documentation is at {url}/docs")
             await serve(app, bound, stopping, config.drain_seconds)
 
 

@@ -47,7 +47,7 @@ def test_run_show_tells_result_and_error(fake_api: FakeApi, capsys: Capture) -> 
     out = capsys.readouterr().out
     assert "exit code 3" in out
     assert "retry of 4" in out
-    assert "2 failures of 2 allowed" in out
+    assert "2 failures, 2 retries allowed" in out
     assert "1.5 s" in out
 
 
@@ -114,6 +114,9 @@ def test_run_logs_nothing_printed_is_said(fake_api: FakeApi, capsys: Capture) ->
     assert out == ""
     assert "PENDING" in err
     assert "--follow" in err
+    fake_api.answer("GET", "/api/v1/task-runs/7", run_document(status="FAILED"))
+    assert main(["run", "logs", "7"]) == 0
+    assert capsys.readouterr().err.endswith("`scheduler run show 7`.\n"), "there is nothing to follow any more"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
 from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_api.client.run_view import RUN_HEADINGS, run_fields, run_row
-from scheduler_api.client.run_waiting import exit_code_of, follow_log, read_log, wait_for_runs
+from scheduler_api.client.run_waiting import exit_code_of, follow_log, is_final, read_log, wait_for_runs
 from scheduler_api.client.task_name_completion import complete_task_names
 from scheduler_core.runtime.exit_code import ExitCode
 
@@ -20,7 +20,7 @@ app = App(name="run", help="Look at runs, follow, cancel and retry them.")
 def list_runs(
     *,
     task: Annotated[str | None, Parameter(completer=complete_task_names)] = None,
-    status: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    status: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     namespace: str | None = None,
     limit: int = 50,
     every: Annotated[bool, Parameter(name=["--all", "-a"], negative=())] = False,
@@ -111,7 +111,10 @@ def run_logs(
                 output.raw(str(entry["content"]))
         if not printed:
             status = session.api.get("task-runs", run)["status"]
-            hint = "" if follow else f" See it as it comes with `scheduler run logs {run} --follow`."
+            if is_final(status):
+                hint = f" See how it ended with `scheduler run show {run}`."
+            else:
+                hint = f" See it as it comes with `scheduler run logs {run} --follow`."
             output.note(f"Run {run} is {status} and has printed nothing.{hint}")
         return ExitCode.OK
 

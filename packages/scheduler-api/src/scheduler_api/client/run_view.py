@@ -66,7 +66,7 @@ def _took(run: Mapping[str, Any]) -> str:
 def _attempt(run: Mapping[str, Any]) -> str:
     text = str(run.get("attempt", 0))
     told = [
-        f"{run[name]} {name}" + (f" of {run['max_retries']} allowed" if name == "failures" else "")
+        f"{run[name]} {name}" + (f", {run['max_retries']} retries allowed" if name == "failures" else "")
         for name in ("failures", "losses")
         if run.get(name)
     ]

@@ -73,7 +73,7 @@ def _statistics_lines(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
     ]
     for name, key in (("Oldest claimable", "oldest_dispatched_seconds"), ("Oldest due", "oldest_due_schedule_seconds")):
-        if (seconds := statistics.get(key)) is not None:
+        if seconds := statistics.get(key):
             lines.append((name, f"for {show_duration(float(seconds))}"))
     return lines
 

@@ -50,7 +50,8 @@ def create_task(
         task = session.api.post("tasks", body=body, idempotent=True)
         _show_task(session, task)
         if task.get("next_run_at") is None:
-            session.output.note(f"It has no slot of its own. Run it with `scheduler task trigger {task['name']}`.")
+            after = f"runs after {', '.join(task['dependencies'])}" if task["dependencies"] else "has no schedule"
+            session.output.note(f"It {after}. Run it now with `scheduler task trigger {task['name']}`.")
         return ExitCode.OK
 
 
@@ -85,7 +86,9 @@ def list_tasks(
             return ExitCode.OK
         if not page["items"]:
             session.output.note(
-                "No tasks yet. Define one with `scheduler task create hello --command 'echo hello'`, "
+                "No task is like that. See all with `scheduler task list`."
+                if status or namespace
+                else "No tasks yet. Define one with `scheduler task create hello --command 'echo hello'`, "
                 "or several with `scheduler task apply FILE`."
             )
             return ExitCode.OK
@@ -196,7 +199,7 @@ def trigger_task(
     task: TaskName,
     /,
     *,
-    param: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    param: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     params: str | None = None,
     count: int | None = None,
     wait: Annotated[bool, Parameter(negative=())] = False,

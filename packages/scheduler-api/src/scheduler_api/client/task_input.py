@@ -34,7 +34,10 @@ class TaskFlags:
     param: Annotated[
         tuple[str, ...],
         Parameter(
-            group=_WHAT, negative=(), help="A parameter: KEY=TEXT, or KEY:=JSON for other values. Can be repeated."
+            group=_WHAT,
+            negative=(),
+            show_default=False,
+            help="A parameter: KEY=TEXT, or KEY:=JSON for other values. Can be repeated.",
         ),
     ] = ()
     params: Annotated[
@@ -52,7 +55,11 @@ class TaskFlags:
     depends_on: Annotated[
         tuple[str, ...],
         Parameter(
-            group=_WHEN, negative=(), completer=complete_task_names, help="Run after this task has. Can be repeated."
+            group=_WHEN,
+            negative=(),
+            completer=complete_task_names,
+            show_default=False,
+            help="Run after this task has. Can be repeated.",
         ),
     ] = ()
     queue: Annotated[str | None, Parameter(group=_HOW, help="Queue whose workers take the runs [default].")] = None
