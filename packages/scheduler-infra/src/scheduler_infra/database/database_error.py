@@ -16,6 +16,7 @@ from scheduler_core.errors import (
     TaskNameTakenError,
 )
 
+_REMEDY = "Check that it runs, and that database.url is right."
 RETRYABLE = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
 
 
@@ -33,7 +34,7 @@ def translated() -> Iterator[None]:
     except psycopg.Error as error:
         raise translate(error) from error
     except (ConnectionError, TimeoutError) as error:
-        raise StoreUnavailableError(f"The database cannot be reached: {_first_line(error)}") from error
+        raise StoreUnavailableError(f"The database cannot be reached: {_sentence(error)} {_REMEDY}") from error
 
 
 def translate(error: psycopg.Error) -> SchedulerError:
@@ -49,7 +50,7 @@ def translate(error: psycopg.Error) -> SchedulerError:
     if isinstance(error, pg.ReadOnlySqlTransaction):
         return StoreUnavailableError("The database is read-only: it is a standby. Point database.url at the primary.")
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-        return StoreUnavailableError(f"The database cannot be used now: {_first_line(error)}")
+        return StoreUnavailableError(f"The database cannot be used now: {_sentence(error)} {_REMEDY}")
     return RepositoryError(f"The database refused a statement: {_first_line(error)}")
 
 
@@ -60,6 +61,10 @@ def _already_exists(error: pg.UniqueViolation) -> SchedulerError:
         namespace, _, name = detail.partition(", ")
         return TaskNameTakenError(name, namespace)
     return AlreadyExistsError(error.diag.message_detail or _first_line(error))
+
+
+def _sentence(error: BaseException) -> str:
+    return _first_line(error).rstrip(".") + "."
 
 
 def _first_line(error: BaseException) -> str:
