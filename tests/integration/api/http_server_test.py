@@ -101,3 +101,24 @@ def test_bind_socket_integration_wants_an_address_of_this_machine(host: str) -> 
     """An address of another machine is told as such."""
     with pytest.raises(ConfigError, match="Name an address of this machine"):
         bind_socket(BindAddress(host, 8080))
+
+
+async def test_bind_socket_integration_answers_are_not_held_back() -> None:
+    """What is written goes out at once: headers and body are two writes, and the second waits 40 ms for nobody."""
+    accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with closing(bind_socket(BindAddress("127.0.0.1", 0))) as bound:
+        async with await asyncio.start_server(look, sock=bound):
+            with closing(socket.create_connection(bound.getsockname())):
+                assert await asyncio.wait_for(accepted, 5)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
+def test_bind_socket_integration_impossible_host_name(host: str) -> None:
+    """A name that can be no host's is a mistake in the settings, told like one."""
+    with pytest.raises(ConfigError, match=r"api\.bind_address"):
+        bind_socket(BindAddress(host, 0))

@@ -28,9 +28,10 @@ def bind_socket(address: BindAddress) -> socket.socket:
     """A listening socket; raises ConfigError with the remedy when the address is not free or not of this machine."""
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, place = found[0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
+        family, kind, protocol, _, place = found[0]
+        # asyncio sends small answers at once only on a socket that says that it is TCP; others wait 40 ms.
+        bound = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
         raise _bind_error(address, error) from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -76,8 +77,10 @@ async def serve(app: AsgiApp, bound: socket.socket, stopping: asyncio.Event, dra
         raise ComponentFailedError("api", "the HTTP server ended although nobody asked it to.")
 
 
-def _bind_error(address: BindAddress, error: OSError) -> ConfigError:
+def _bind_error(address: BindAddress, error: OSError | UnicodeError) -> ConfigError:
     told = f"api.bind_address {address.host}:{address.port} cannot be used"
+    if isinstance(error, UnicodeError):
+        return ConfigError(f"{told}: '{address.host}' cannot be the name of a host. Name an address of this machine.")
     if error.errno == errno.EADDRINUSE:
         return ConfigError(
             f"{told}: another program listens there. Stop it, or choose another port, such as "
