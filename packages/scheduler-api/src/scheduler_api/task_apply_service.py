@@ -1,13 +1,14 @@
 """Brings a list of tasks into being: created, changed or left alone, all of them or none."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from scheduler_api.known_task_types import KnownTaskTypes
 from scheduler_api.next_due import first_due, past_problems
 from scheduler_api.schemas.object_reader import read_object
-from scheduler_api.schemas.task_input import raise_problems, read_task
+from scheduler_api.schemas.task_input import ReadTask, raise_problems, read_task
 from scheduler_api.schemas.task_schema import AppliedTask, AppliedTasks, TaskListFrame
 from scheduler_api.task_graph_check import check_graph_of
 from scheduler_api.task_service import check_dependencies_exist, update_tasks
@@ -65,10 +66,15 @@ class TaskApplyService:
             raise_problems([Problem("tasks", f"A list has 1 to {TASKS_MAX} tasks, not {len(documents)}.")])
         types = {d["task_type"] for d in documents if isinstance(d, dict) and isinstance(d.get("task_type"), str)}
         task_types = await self._task_types.covering(types)
-        read = [read_task(each, task_types, f"tasks.{index}.") for index, each in enumerate(documents)]
+        # A thousand tasks take long enough to judge that others would notice: the loop goes on meanwhile.
+        read = await asyncio.to_thread(_read_all, documents, task_types)
         definitions = [task.definition for task in read]
         raise_problems([problem for task in read for problem in task.problems] + _doubled(documents, definitions))
         return definitions, bool(values.get("dry_run", False))
+
+
+def _read_all(documents: Sequence[Any], task_types: Collection[str]) -> list[ReadTask]:
+    return [read_task(each, task_types, f"tasks.{index}.") for index, each in enumerate(documents)]
 
 
 def _doubled(documents: Sequence[Any], definitions: Sequence[TaskDefinition]) -> list[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
-from scheduler_core.decisions.flow_rules import dependency_problems, find_cycle
+from scheduler_core.decisions.flow_rules import find_cycle, graph_problems
 from scheduler_core.interfaces import UnitOfWork
 from scheduler_core.models import Task, TaskGraph
 
@@ -22,8 +22,8 @@ async def check_graph_of(work: UnitOfWork, changed: Collection[Task]) -> list[Gr
     The graph is read after the change was written and stays locked against others until the commit: of two changes
     that close a cycle together, one sees the other or collides with it.
     """
-    ids = [task.id for task in changed]
-    graph = await work.tasks.lock_graph_of(ids)
+    ids = dict.fromkeys(task.id for task in changed)
+    graph = await work.tasks.lock_graph_of(list(ids))
     if all(task_id in ids for task_id in _nodes(graph)) and not any(node.depends_on for node in graph):
         return []
     # The ancestors of what is downstream are wanted, too: a fan-in is judged by all of its upstreams.
@@ -32,14 +32,12 @@ async def check_graph_of(work: UnitOfWork, changed: Collection[Task]) -> list[Gr
         graph = await work.tasks.lock_graph_of(affected)
     cycle = find_cycle(graph)
     if cycle:
-        owner = next((task.id for task in changed if task.name in cycle), ids[0])
+        owner = next((task.id for task in changed if task.name in cycle), next(iter(ids)))
         edges = ", ".join(f"'{a}' depends on '{b}'" for a, b in pairwise(cycle))
         return [GraphProblem(owner, f"The dependencies form a cycle: {edges}. Remove one of these dependencies.")]
     return [
         GraphProblem(task_id, message)
-        for task_id in affected
-        if task_id in graph
-        for message in dependency_problems(graph, task_id)
+        for task_id, message in graph_problems(graph, [task_id for task_id in affected if task_id in graph])
     ]
 
 

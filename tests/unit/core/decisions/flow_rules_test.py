@@ -1,12 +1,13 @@
 """Flows: cycles, dependencies that can never be fulfilled, and the laws of every plan."""
 
+import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_core.decisions.flow_rules import dependency_problems, find_cycle, plan_flow
+from scheduler_core.decisions.flow_rules import dependency_problems, find_cycle, graph_problems, plan_flow
 from scheduler_core.models import FlowPlan, TaskGraph, TaskNode, TaskRunStatus, TaskStatus
 
 
@@ -91,6 +92,32 @@ def test_dependency_problems_tells_what_is_missing_or_circular() -> None:
     assert len(dependency_problems(deleted, ord("b"))) == 2
     [problem] = dependency_problems(TaskGraph([node("a", "b"), node("b", "a")]), ord("a"))
     assert "a → b → a" in problem
+
+
+def test_graph_problems_of_a_wide_graph() -> None:
+    """A thousand tasks that each depend on twenty others are judged while a server still answers others."""
+    wide = [
+        TaskNode(id=i, name=f"t{i}", task_version_id=i, depends_on=tuple(range(max(0, i - 20), i))) for i in range(1000)
+    ]
+    stranger = [
+        TaskNode(id=1000, name="x", task_version_id=1),
+        TaskNode(id=1001, name="y", task_version_id=1, depends_on=(999, 1000)),
+    ]
+    started = time.process_time()
+    [(task_id, problem)] = graph_problems(TaskGraph([*wide, *stranger]), range(1002))
+    assert time.process_time() - started < 2
+    assert task_id == 1001
+    assert "'t999' starts with 't0'; 'x' starts with 'x'" in problem
+
+
+@given(st.data())
+def test_graph_problems_are_those_of_each_task(data: st.DataObject) -> None:
+    """Judged together or one by one, with cycles and gaps or without, tasks have the same problems."""
+    letters = "abcdefg"
+    upstreams = st.lists(st.sampled_from("abcdefgx"), max_size=3, unique=True)
+    graph = TaskGraph(node(letter, *data.draw(upstreams)) for letter in letters)
+    alone = [(ord(name), problem) for name in letters for problem in dependency_problems(graph, ord(name))]
+    assert list(graph_problems(graph, map(ord, letters))) == alone
 
 
 def test_plan_flow_brings_everything_downstream() -> None:

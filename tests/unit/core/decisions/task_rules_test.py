@@ -1,6 +1,7 @@
 """Task definitions that are accepted and refused."""
 
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -136,3 +137,18 @@ def test_check_definition_accepts_no_name_that_could_be_an_id(name: str) -> None
         assert re.fullmatch("[0-9]+", name) is None
         assert 1 <= len(name) <= 255
         assert not set(name) & set("/\\\0\n")
+
+
+def test_check_definition_counts_dependencies_before_it_looks_at_them() -> None:
+    """A hundred thousand names are one problem, found in no time: nobody else is served meanwhile."""
+    started = time.process_time()
+    problems = check_definition(changed(dependencies=tuple(f"t{n}" for n in range(100_000))))
+    assert time.process_time() - started < 1
+    assert [problem.field for problem in problems] == ["dependencies"]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_check_definition_refuses_names_that_clients_take_out_of_addresses(name: str) -> None:
+    """/tasks/.. is /tasks for every browser and library, so no such task could be reached by name."""
+    [problem] = check_definition(changed(name=name))
+    assert "part of an address" in problem.message

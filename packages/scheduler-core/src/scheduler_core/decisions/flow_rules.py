@@ -1,6 +1,8 @@
 """Which runs belong together: a root and everything that waits for it, planned before any of them exists."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import and_, or_
 
 from scheduler_core.decisions.admission import birth_status
 from scheduler_core.models import FlowMember, FlowPlan, TaskGraph, TaskStatus
@@ -42,6 +44,24 @@ def dependency_problems(graph: TaskGraph, task_id: int) -> list[str]:
     All upstreams of a task must come from one common root (a task without dependencies, scheduled or not): only
     runs that start from the same slot or trigger are in one flow.
     """
+    cycle = find_cycle(TaskGraph(graph[i] for i in (task_id, *_ancestors(graph, task_id))))
+    return _problems(graph, task_id, cycle, _Roots(graph))
+
+
+def graph_problems(graph: TaskGraph, task_ids: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """The `dependency_problems` of many tasks, each beside its id; work that they share is done once.
+
+    A graph with a cycle has no other problem, told of every task in or behind it.
+    """
+    if find_cycle(graph) is not None:
+        yield from ((task_id, problem) for task_id in task_ids for problem in dependency_problems(graph, task_id))
+        return
+    roots = _Roots(graph)
+    for task_id in task_ids:
+        yield from ((task_id, problem) for problem in _problems(graph, task_id, None, roots))
+
+
+def _problems(graph: TaskGraph, task_id: int, cycle: list[str] | None, roots: "_Roots") -> list[str]:
     node = graph[task_id]
     if not node.depends_on:
         return []
@@ -57,13 +77,11 @@ def dependency_problems(graph: TaskGraph, task_id: int) -> list[str]:
         )
     if problems:
         return problems
-    cycle = find_cycle(TaskGraph(graph[i] for i in (task_id, *_ancestors(graph, task_id))))
     if cycle:
         return [f"The dependencies form a cycle: {' → '.join(cycle)}. Remove one of these dependencies."]
-    roots = {upstream: _roots(graph, upstream) for upstream in node.depends_on}
-    if set.intersection(*roots.values()):
+    if reduce(and_, (roots.mask_of(upstream) for upstream in node.depends_on)):
         return []
-    told = "; ".join(f"'{graph[u].name}' starts with {_quoted(graph, roots[u])}" for u in node.depends_on)
+    told = "; ".join(f"'{graph[u].name}' starts with {_quoted(graph, roots.of(u))}" for u in node.depends_on)
     sentence = (
         f"'{node.name}' can never run: its dependencies are never in the same flow, because they share no root "
         f"({told}). Let them depend on one common task, or depend on tasks of one flow only."
@@ -134,9 +152,33 @@ def _ancestors(graph: TaskGraph, task_id: int) -> set[int]:
     return found
 
 
-def _roots(graph: TaskGraph, task_id: int) -> set[int]:
-    """Where flows that can reach a task begin; a scheduled task begins a flow of its own and joins no other."""
-    return {i for i in (task_id, *_ancestors(graph, task_id)) if not graph[i].depends_on}
+class _Roots:
+    """Where flows that can reach a task begin: tasks without dependencies. For what has no cycle above it.
+
+    Sets are numbers, a bit for each root: a thousand tasks that share their ancestors are joined in no time.
+    """
+
+    def __init__(self, graph: TaskGraph) -> None:
+        self._graph = graph
+        self._ids = [node.id for node in graph if not node.depends_on]
+        self._masks = {task_id: 1 << index for index, task_id in enumerate(self._ids)}
+
+    def mask_of(self, task_id: int) -> int:
+        stack = [task_id]
+        while stack:
+            upstreams = _upstreams(self._graph, stack[-1])
+            unknown = [upstream for upstream in upstreams if upstream not in self._masks]
+            if unknown and stack[-1] not in self._masks:
+                stack.extend(unknown)
+                continue
+            current = stack.pop()
+            if current not in self._masks:
+                self._masks[current] = reduce(or_, (self._masks[upstream] for upstream in upstreams), 0)
+        return self._masks[task_id]
+
+    def of(self, task_id: int) -> list[int]:
+        mask = self.mask_of(task_id)
+        return [root for index, root in enumerate(self._ids) if mask >> index & 1]
 
 
 def _is_present(graph: TaskGraph, task_id: int) -> bool:

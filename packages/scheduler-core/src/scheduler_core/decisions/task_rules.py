@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 import msgspec
@@ -60,6 +61,8 @@ def _name_problems(name: str) -> Iterator[str]:
         yield f"The name '{name[:50]}' begins or ends with a space. Remove it."
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
         yield f"The name {name[:50]!a} contains a control character. Remove it."
+    if name in (".", ".."):
+        yield f"The name '{name}' cannot be part of an address. Use letters."
     if "/" in name or "\\" in name:
         yield f"The name '{name[:50]}' contains a slash, which cannot be part of an address. Use - or . instead."
 
@@ -145,9 +148,10 @@ def _check_dependencies(definition: TaskDefinition) -> Iterator[Problem]:
         yield Problem(
             "dependencies", f"{len(names)} dependencies are named; at most {DEPENDENCIES_MAX} are allowed in one task."
         )
+        return
     if definition.name in names:
         yield Problem("dependencies", f"'{definition.name[:50]}' cannot depend on itself.")
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in sorted(name for name, count in Counter(names).items() if count > 1):
         yield Problem("dependencies", f"'{name[:50]}' is named more than once.")
     for name in names:
         if next(_name_problems(name), None) is not None:
