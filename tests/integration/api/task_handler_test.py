@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from fixtures.api_app import Api
+from fixtures.clock import FrozenClock
 from fixtures.factories import open_session
-from fixtures.in_memory_message_queue import InMemoryWire
+from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
+from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.task_service import TaskService
+from scheduler_api.transactions import OnceKey
+from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, Schedule, SlotReason
 
@@ -254,3 +259,21 @@ async def test_api_integration_takes_a_task_called_apply(api: Api) -> None:
     await create(api, "apply")
     assert (await api.get(f"{TASKS}/apply")).json()["name"] == "apply"
     assert (await api.post(f"{TASKS}/apply/trigger")).status_code == 201
+
+
+async def test_api_integration_answers_a_repeated_create_however_late(store: Store, rings: InMemoryWire) -> None:
+    """A create that is repeated with its key after its instant has passed gets its answer, not a complaint."""
+    clock = FrozenClock(datetime.now(UTC))
+    tasks = TaskService(store, clock, WorkRinger(store, InMemoryMessageQueue(rings)), KnownTaskTypes(store))
+    document = body("once", schedule={"at": (clock.now() + timedelta(seconds=5)).isoformat()})
+    first = await tasks.create(document, OnceKey("key:tests", "k", "hash"))
+    clock.advance(3600)
+    assert await tasks.create(document, OnceKey("key:tests", "k", "hash")) == (first.result, True)
+
+
+async def test_api_integration_applies_a_wide_graph_quickly(api: Api) -> None:
+    """A thousand tasks with twenty dependencies each are judged in seconds, not in a minute that stops everybody."""
+    wide = [body(f"w{n}", dependencies=[f"w{m}" for m in range(max(0, n - 20), n)]) for n in range(1000)]
+    async with asyncio.timeout(30):
+        answer = await api.post(f"{TASKS}/apply", json={"tasks": wide, "dry_run": True})
+    assert answer.status_code == 200, answer.text

@@ -52,10 +52,12 @@ class TaskService:
         """
         read = read_task(document, await self._task_types.covering(_types_in(document)))
         now = self._clock.now()
-        raise_problems(read.problems or past_problems(read.definition, None, now))
+        raise_problems(read.problems)
 
         async def act(work: UnitOfWork) -> Task:
             definition = read.definition
+            # Not before: a request that is repeated with its key gets its answer, however late it is.
+            raise_problems(past_problems(definition, None, now))
             await check_dependencies_exist(work, [definition])
             (task,) = await work.tasks.create([definition], [first_due(definition.schedule, now)])
             if definition.dependencies:

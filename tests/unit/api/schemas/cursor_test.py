@@ -1,5 +1,7 @@
 """Opaque cursors."""
 
+import base64
+
 import pytest
 
 from scheduler_api.schemas.cursor import decode_cursor, encode_cursor
@@ -22,6 +24,7 @@ def test_decode_cursor_gives_back_the_place() -> None:
         encode_cursor("run", 1, 2),
         encode_cursor("run", -1),
         encode_cursor("run", 2**63),
+        base64.urlsafe_b64encode(b"run." + b"9" * 5000).decode().rstrip("="),
         "a" * 10_001,
     ],
 )

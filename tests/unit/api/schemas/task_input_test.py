@@ -80,6 +80,8 @@ def test_read_task_takes_shell_text_as_it_is() -> None:
     [
         ({"schedule": {"cron": "@daily", "timezone": "UTC"}, "timezone": "Asia/Tokyo"}, "timezone"),
         ({"timezone": "Mars"}, "timezone"),
+        ({"schedule": "@daily", "timezone": ""}, "schedule.timezone"),
+        ({"schedule": {"cron": "@daily", "timezone": ""}}, "schedule.timezone"),
         ({"schedule": {"at": "0001-01-01T00:00:00+14:00"}}, "schedule.at"),
         ({"schedule": {}}, "schedule"),
         ({"schedule": {"cron": "@daily", "at": "2099-01-01T00:00:00Z"}}, "schedule"),

@@ -23,7 +23,11 @@ def decode_cursor(kind: str, cursor: str, length: int = 1) -> tuple[int, ...]:
     except (binascii.Error, ValueError):
         raise ValueError(_WRONG) from None
     found, *place = text.split(".")
-    if found != kind or len(place) != length or not all(part.isdigit() and int(part) <= _ID_MAX for part in place):
+    if (
+        found != kind
+        or len(place) != length
+        or not all(part.isdigit() and len(part) <= 19 and int(part) <= _ID_MAX for part in place)
+    ):
         raise ValueError(_WRONG)
     return tuple(map(int, place))
 

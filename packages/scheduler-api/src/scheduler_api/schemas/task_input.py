@@ -93,7 +93,7 @@ def _schedule(given: str | ScheduleBody | None, beside: str | None, problems: li
             problems += _timezone_problems(beside)
         return None
     if isinstance(given, str):
-        return Schedule(cron=given, timezone=beside or _DEFAULT_TIMEZONE)
+        return Schedule(cron=given, timezone=_DEFAULT_TIMEZONE if beside is None else beside)
     if given.timezone is not None and beside is not None and given.timezone != beside:
         problems.append(
             Problem("timezone", f"timezone is '{beside[:50]}', schedule.timezone is '{given.timezone[:50]}'. Give one.")
@@ -101,7 +101,8 @@ def _schedule(given: str | ScheduleBody | None, beside: str | None, problems: li
     if given.at is not None and not 1970 <= given.at.year <= 9000:
         problems.append(Problem("schedule.at", f"The year {given.at.year} is out of reach. Use 1970 to 9000."))
         return None
-    return Schedule(cron=given.cron, timezone=given.timezone or beside or _DEFAULT_TIMEZONE, at=given.at)
+    timezone = next((zone for zone in (given.timezone, beside) if zone is not None), _DEFAULT_TIMEZONE)
+    return Schedule(cron=given.cron, timezone=timezone, at=given.at)
 
 
 def _timezone_problems(timezone: str) -> list[Problem]:
