@@ -26,7 +26,7 @@ class WorkerComponent(Component):
 
     async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
         """See Component; draining takes up to worker.drain_seconds."""
-        from scheduler_infra.database import DatabaseConfig, open_store, resolve_url
+        from scheduler_infra.database import DatabaseConfig, open_store, resolve_direct_url
         from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
         from scheduler_infra.observability import ObservabilityConfig, set_up_observability
         from scheduler_worker.executors.executor_registry import ExecutorRegistry
@@ -48,7 +48,7 @@ class WorkerComponent(Component):
             try:
                 queue = open_message_queue(
                     settings.section(MessageQueueConfig),
-                    database_url=database.direct_url or resolve_url(database, settings.state_dir),
+                    database_url=resolve_direct_url(database, settings.state_dir),
                     application_name="scheduler-worker-bell",
                 )
                 try:

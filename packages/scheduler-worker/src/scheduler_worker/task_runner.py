@@ -12,11 +12,10 @@ import msgspec
 from scheduler_core.decisions.retry_rules import retry_delay_seconds
 from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.models import ClaimedRun, FinishedRun, RunKey, TaskRunStatus, TaskVersion
+from scheduler_worker.error_text import described, storable, too_large
 from scheduler_worker.live_run import LiveRun, StopReason
 
 logger = logging.getLogger("scheduler.worker")
-
-ERROR_CHARS_MAX = 10_000
 
 Traced = Callable[[RunContext], AbstractContextManager[str | None]]
 
@@ -54,8 +53,11 @@ class TaskRunner:
         executor = self._executor_for(version.task_type)
         if executor is None:
             return None
+        outcome: RunOutcome | None
         try:
             outcome = await self._outcome(executor, live.claimed, version, output)
+            if not isinstance(outcome, RunOutcome):
+                raise TypeError(f"it gave a {type(outcome).__name__} instead of a RunOutcome")
         except asyncio.CancelledError:
             if live.stop_reason is None:
                 raise
@@ -124,10 +126,7 @@ class TaskRunner:
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             return None, f"The result cannot be written as JSON: {described(error)}."
         if len(encoded) > self._result_limit_bytes:
-            return None, (
-                f"The result has {len(encoded)} bytes as JSON; at most {self._result_limit_bytes} are stored "
-                "(worker.result_limit_bytes). Return a reference to where the data is instead."
-            )
+            return None, too_large(len(encoded), self._result_limit_bytes)
         if _NUL in encoded and _has_nul(encoded):
             return None, "The result contains a NUL character, which the database cannot store in a text."
         return text, None
@@ -162,18 +161,6 @@ def refused(finished: FinishedRun, reason: str) -> FinishedRun:
 def key_of(finished: FinishedRun) -> RunKey:
     """The fence of a report."""
     return RunKey(finished.run_id, finished.attempt)
-
-
-def storable(text: str) -> str:
-    """The text as PostgreSQL takes it: without NULs and lone surrogates, and not endless."""
-    clean = text.replace("\0", "").encode("utf-8", "replace").decode()
-    return clean if len(clean) <= ERROR_CHARS_MAX else clean[: ERROR_CHARS_MAX - 1] + "…"
-
-
-def described(error: BaseException) -> str:
-    """An exception in one phrase: its type, and what it says."""
-    text = str(error).strip().rstrip(".")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _failed(error: str, *, retryable: bool = True) -> RunOutcome:

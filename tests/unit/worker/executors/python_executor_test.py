@@ -102,6 +102,10 @@ async def test_execute_fails_with_the_exception(name: str, executor: PythonExecu
         ("missing", "'fixtures.example_jobs' has no attribute 'missing'."),
         ("die", "The process that ran the function ended with signal SIGKILL before it returned."),
         ("give_object", "The function returned a object that cannot be written as JSON"),
+        ("fail_silently", "SilentError."),
+        ("fail_unprintably", "ValueError: ab?xxx"),
+        ("give_nested", "The result is no readable JSON: "),
+        ("give_broken_text", "The result is no readable JSON: "),
     ],
 )
 async def test_execute_says_precisely_what_failed(
@@ -113,6 +117,54 @@ async def test_execute_says_precisely_what_failed(
     assert outcome.status is TaskRunStatus.FAILED
     assert words in str(outcome.error)
     assert value(await call(executor, "add", output, 1)) == 2
+
+
+async def test_execute_answers_once_when_a_function_forks(executor: PythonExecutor, output: CollectedOutput) -> None:
+    """A fork that returns as well gives no second answer, which the next run would take for its own."""
+    results = [value(await call(executor, "fork_and_return", output))]
+    results += [value(await call(executor, "add", output, number)) for number in (10, 20)]
+
+    assert results == ["parent", 11, 21]
+
+
+async def test_execute_notices_the_end_of_a_child_whose_fork_lives(
+    executor: PythonExecutor, output: CollectedOutput
+) -> None:
+    """A child that ended is noticed although a fork that left its session holds the line to the worker open."""
+    began = time.monotonic()
+
+    outcome = await call(executor, "fork_and_leave", output)
+
+    assert outcome.error == "The process that ran the function ended with exit code 3 before it returned."
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("name", ["close_streams", "replace_stdout", "change_directory"])
+async def test_execute_uses_no_child_that_was_changed(name: str) -> None:
+    """What a function does to the standard streams and the working directory of its process stays with its run."""
+    executor = PythonExecutor(children_max=1, python_path=[TESTS])
+    output = CollectedOutput()
+    try:
+        before = value(await call(executor, "say", output, "before"))
+        changed = await call(executor, name, output)
+        after = value(await call(executor, "say", output, "after"))
+    finally:
+        await executor.close()
+
+    assert changed.status is TaskRunStatus.COMPLETED
+    assert (after, output.text("stdout")) == (before, "before\nafter\n")
+
+
+async def test_execute_keeps_large_results_out_of_the_worker(output: CollectedOutput) -> None:
+    """A result beyond the limit is refused in the child already: it never takes the worker's memory."""
+    executor = PythonExecutor(children_max=1, python_path=[TESTS], result_limit_bytes=5000)
+    try:
+        outcome = await call(executor, "text", output, "x", 5000)
+    finally:
+        await executor.close()
+
+    assert (outcome.status, outcome.retryable) == (TaskRunStatus.FAILED, False)
+    assert "The result has 5002 bytes as JSON; at most 5000 are stored" in str(outcome.error)
 
 
 async def test_execute_names_the_missing_module(

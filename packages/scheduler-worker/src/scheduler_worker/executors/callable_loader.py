@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler_core.errors import SchedulerError
+from scheduler_worker.error_text import described
 
 
 class CallableError(SchedulerError):
@@ -40,7 +41,7 @@ def load_callable(target: str) -> Callable[..., Any]:
             ) from error
         raise CallableError(f"The module '{module_name}' needs '{missing}', which is not installed.") from error
     except BaseException as error:
-        raise CallableError(f"Importing '{module_name}' failed with {type(error).__name__}: {error}.") from error
+        raise CallableError(f"Importing '{module_name}' failed with {described(error)}.") from error
     seen = module_name
     for name in path.split("."):
         try:

@@ -104,6 +104,10 @@ class ChildProcess:
         """Whether its exit code is known."""
         return self._ended.done()
 
+    def call_at_end(self, call: Callable[[], None]) -> None:
+        """Have something called in the loop when it has ended; at once when it has already."""
+        self._ended.add_done_callback(lambda _: call())
+
     async def wait(self) -> int:
         """Its exit code, or minus the signal that killed it; all its output has been written by then."""
         return await asyncio.shield(self._ended)

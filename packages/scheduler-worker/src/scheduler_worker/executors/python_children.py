@@ -32,6 +32,8 @@ class PythonChild:
         self.process = process
         self.runs = 0
         self._channel = channel
+        # What the function has forked may hold the other end of the line open.
+        process.call_at_end(self._hang_up)
 
     @classmethod
     def start(cls, table: ChildTable, python_path: Sequence[str]) -> "PythonChild":
@@ -66,18 +68,25 @@ class PythonChild:
         try:
             await loop.sock_sendall(self._channel, request)
             (size,) = LENGTH.unpack(await self._exactly(LENGTH.size))
-            answer = _decode(await self._exactly(size))
+            body = await self._exactly(size)
         except OSError:
             raise ChildDiedError(await self.process.wait()) from None
         self.process.read_rest()
         self.process.write = None
         self.runs += 1
-        return answer
+        try:
+            return _decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return Answer(error=f"The result is no readable JSON: {error}.", retryable=False, is_worn=True)
 
     async def end(self, grace_seconds: float) -> int:
         """Stop it with all that its function has started; see ChildProcess.end."""
         self._channel.close()
         return await self.process.end(grace_seconds)
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
 
     async def _exactly(self, size: int) -> bytes:
         loop = asyncio.get_running_loop()

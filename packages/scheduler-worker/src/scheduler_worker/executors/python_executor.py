@@ -37,8 +37,10 @@ class PythonExecutor(TaskExecutor):
         children_max: int = 4,
         child_runs_max: int = 1000,
         python_path: Sequence[str] = (),
+        result_limit_bytes: int = 1_048_576,
     ) -> None:
         self._python_path = python_path
+        self._result_limit_bytes = result_limit_bytes
         self._children = PythonChildren(
             size_max=children_max,
             runs_max=child_runs_max,
@@ -52,13 +54,14 @@ class PythonExecutor(TaskExecutor):
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PythonExecutor":
-        """Made with worker.kill_grace_seconds and worker.python_*."""
+        """Made with worker.kill_grace_seconds, worker.result_limit_bytes and worker.python_*."""
         config = settings.section(WorkerConfig)
         return cls(
             kill_grace_seconds=config.kill_grace_seconds,
             children_max=config.python_children_max,
             child_runs_max=config.python_child_runs_max,
             python_path=config.python_path,
+            result_limit_bytes=config.result_limit_bytes,
         )
 
     def check(self, parameters: Mapping[str, Any]) -> Sequence[str]:
@@ -140,6 +143,7 @@ class PythonExecutor(TaskExecutor):
             dict(parameters.get("kwargs") or {}),
             run_environment(context),
             context,
+            self._result_limit_bytes,
         )
         answer = await self._children.call(call, output)
         if answer.error is not None:

@@ -24,6 +24,7 @@ class Call(msgspec.Struct, tag="call", frozen=True):
     kwargs: dict[str, Any]
     environment: dict[str, str]
     context: RunContext
+    result_limit_bytes: int
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
