@@ -28,14 +28,15 @@ class ProcessIdentity(msgspec.Struct, frozen=True):
 def start_ticks(pid: int) -> int | None:
     """When the process with this id began, in clock ticks since boot; None when there is none.
 
-    A process that has ended and was not waited for is none. 0 where there is no /proc to ask, but the process lives.
+    A process that has ended and was not waited for is none. 0 when it lives and /proc does not tell, be it that there
+    is no /proc, or that it is mounted with hidepid and the process is another user's.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except ProcessLookupError:
         return None
     except FileNotFoundError:
-        return None if Path("/proc/self/stat").exists() else _signalled(pid)
+        return _signalled(pid)
     # The name in parentheses may hold anything, spaces and parentheses included.
     fields = stat[stat.rindex(b")") + 2 :].split()
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
@@ -45,10 +46,13 @@ def is_dead(hostname: str, boot_id: str, pid: int, started_at: int) -> bool:
     """Whether a process is known to have ended; False for one on a host, or in a container, that is not this one."""
     if not boot_id or (hostname, boot_id) != (socket.gethostname(), boot_id_here()):
         return False
-    return start_ticks(pid) != started_at
+    return start_ticks(pid) not in (started_at, 0)
 
 
 def _signalled(pid: int) -> int | None:
+    if pid <= 0:
+        # Names a group of processes.
+        return None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
