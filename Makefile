@@ -51,7 +51,7 @@ services:
 
 .PHONY: run
 run: install  ## Start a complete system with the quickstart pipeline; Ctrl-C stops it
-	@export SCHEDULER_ENV="$${SCHEDULER_ENV-development}" PATH="$(BIN):$$PATH" \
+	@export SCHEDULER_ENV="$${SCHEDULER_ENV-development}" \
 	    PYTHONPATH="$(CURDIR)/examples/quickstart$${PYTHONPATH:+:$$PYTHONPATH}"; \
 	$(BIN)/python .ci/apply_when_ready.py $$$$ examples/quickstart/tasks.toml & \
 	exec $(BIN)/scheduler up

@@ -34,7 +34,7 @@ class ApiComponent(Component):
         from scheduler_api.app import create_app
         from scheduler_api.http_server import bind_socket, serve
         from scheduler_api.local_credentials import ensure_local_credentials
-        from scheduler_infra.database import DatabaseConfig, open_store, resolve_url
+        from scheduler_infra.database import DatabaseConfig, open_store, resolve_direct_url
         from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
         from scheduler_infra.observability import ObservabilityConfig, set_up_observability
 
@@ -53,7 +53,7 @@ class ApiComponent(Component):
                 await work.tasks.page(None, limit=1)
             queue = open_message_queue(
                 settings.section(MessageQueueConfig),
-                database_url=resolve_url(database, state_dir),
+                database_url=resolve_direct_url(database, state_dir),
                 application_name=_APPLICATION_NAME,
             )
             stack.push_async_callback(queue.close)

@@ -1,7 +1,8 @@
 """Looks at the whole: statistics, health, metrics. Cheap to ask: looks are shared, and each has a limit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from scheduler_api.prometheus_text import gauges_text
 from scheduler_api.schemas.health_schema import HealthPart, Readiness
@@ -9,7 +10,9 @@ from scheduler_core.errors import MessageQueueError, SchedulerError, SchemaVersi
 from scheduler_core.interfaces import Clock, MessageQueue, Store
 from scheduler_core.models import SystemStatistics
 
-CHECK_SECONDS_MAX = 3.0
+ResultT = TypeVar("ResultT")
+
+CHECK_SECONDS_MAX = 2.0
 _SHARED_SECONDS = 1.0
 
 
@@ -29,6 +32,7 @@ class SystemObserver:
         self._component_metrics = component_metrics
         self._seen: tuple[float, SystemStatistics] | None = None
         self._looking = asyncio.Lock()
+        self._leaving: set[asyncio.Task[Any]] = set()
 
     async def statistics(self) -> SystemStatistics:
         """Counted by the database at most a second ago: whoever asks often does not count often."""
@@ -49,8 +53,7 @@ class SystemObserver:
     async def metrics_text(self) -> str:
         """What this process measures, and what the database counts; without a database the first alone."""
         try:
-            async with asyncio.timeout(CHECK_SECONDS_MAX):
-                statistics = await self.statistics()
+            statistics = await self._limited(self.statistics())
         except (SchedulerError, TimeoutError):
             statistics = None
         own = self._component_metrics()
@@ -62,7 +65,7 @@ class SystemObserver:
                 await work.system.check()
 
         try:
-            await _limited(check())
+            await self._limited(check())
         except SchemaVersionError as error:
             return {"database": HealthPart(status="ok"), "schema": HealthPart(status="unavailable", detail=str(error))}
         except (SchedulerError, TimeoutError) as error:
@@ -72,16 +75,30 @@ class SystemObserver:
 
     async def _message_queue_part(self) -> HealthPart:
         try:
-            await _limited(self._queue.check())
+            await self._limited(self._queue.check())
         except (MessageQueueError, TimeoutError) as error:
             # Rings are lost meanwhile; everybody looks for work without them, only later.
             return HealthPart(status="degraded", detail=_told(error))
         return HealthPart(status="ok")
 
+    async def _limited(self, check: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """The result of a check; raises TimeoutError at the limit, not when the check has been cleared away.
 
-async def _limited(check: Awaitable[None]) -> None:
-    async with asyncio.timeout(CHECK_SECONDS_MAX):
-        await check
+        A query that hangs takes ten seconds more to be cancelled.
+        """
+        task = asyncio.create_task(check)
+        done, _ = await asyncio.wait({task}, timeout=CHECK_SECONDS_MAX)
+        if done:
+            return task.result()
+        task.cancel()
+        self._leaving.add(task)
+        task.add_done_callback(self._forget)
+        raise TimeoutError
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._leaving.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody waits for it any more
 
 
 def _told(error: Exception) -> str:

@@ -12,9 +12,9 @@ from scheduler_api.schemas.task_input import ReadTask, raise_problems, read_task
 from scheduler_api.schemas.task_schema import AppliedTask, AppliedTasks, TaskListFrame
 from scheduler_api.task_graph_check import check_graph_of
 from scheduler_api.task_service import check_dependencies_exist, update_tasks
-from scheduler_api.transactions import OnceKey, Outcome, Transactions
+from scheduler_api.transactions import OnceKey, Outcome, Transactions, as_collision
 from scheduler_api.work_ringer import WorkRinger
-from scheduler_core.errors import Problem
+from scheduler_core.errors import Problem, TaskNameTakenError, TaskNotFoundError
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import Task, TaskDefinition
 
@@ -110,7 +110,8 @@ async def _apply(
     changed = [
         (old, d) for d, old in zip(definitions, stored, strict=True) if old is not None and old.definition() != d
     ]
-    created = await work.tasks.create(new, [first_due(d.schedule, now) for d in new]) if new else []
+    with as_collision(TaskNotFoundError, TaskNameTakenError):  # there and not there a moment ago
+        created = await work.tasks.create(new, [first_due(d.schedule, now) for d in new]) if new else []
     updated = await update_tasks(work, [old for old, _ in changed], [d for _, d in changed], now) if changed else []
     await _check_graph(work, [*created, *updated], definitions)
     by_name = {(task.namespace, task.name): (task, "created") for task in created}

@@ -11,7 +11,7 @@ from scheduler_api.next_due import first_due, past_problems
 from scheduler_api.schemas.task_input import ReadTask, namespace_problem, raise_problems, read_task, read_task_changes
 from scheduler_api.task_graph_check import check_graph_of
 from scheduler_api.task_reference import parse_task_reference
-from scheduler_api.transactions import OnceKey, Outcome, Transactions
+from scheduler_api.transactions import OnceKey, Outcome, Transactions, as_collision
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.decisions.nearest import hint
 from scheduler_core.decisions.schedule_rules import due_slots, next_after
@@ -59,7 +59,8 @@ class TaskService:
             # Not before: a request that is repeated with its key gets its answer, however late it is.
             raise_problems(past_problems(definition, None, now))
             await check_dependencies_exist(work, [definition])
-            (task,) = await work.tasks.create([definition], [first_due(definition.schedule, now)])
+            with as_collision(TaskNotFoundError):  # a dependency was deleted since
+                (task,) = await work.tasks.create([definition], [first_due(definition.schedule, now)])
             if definition.dependencies:
                 await _check_graph(work, task)
             return task
@@ -186,7 +187,8 @@ async def update_tasks(
         task.next_run_at if definition.schedule == task.schedule else first_due(definition.schedule, now)
         for task, definition in zip(before, definitions, strict=True)
     ]
-    updated = await work.tasks.update([task.id for task in before], definitions, next_due)
+    with as_collision(TaskNotFoundError):
+        updated = await work.tasks.update([task.id for task in before], definitions, next_due)
     for old, new in zip(before, updated, strict=True):
         if new.version != old.version + 1:
             raise ConflictError(f"Task '{old.name}' was changed by somebody else at the same time. Try again.")

@@ -1,7 +1,8 @@
 """Runs changes in transactions: collisions are tried again, and a change with an Idempotency-Key happens once."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -23,6 +24,15 @@ _PAUSE_SECONDS = 0.02
 
 # Conflicts with the state of things, which trying again does not change; all others are collisions of two changes.
 _DECIDED = (TaskHasDependentsError, TaskRunStateError, IllegalTransitionError)
+
+
+@contextmanager
+def as_collision(*kinds: type[SchedulerError]) -> Iterator[None]:
+    """Errors of these kinds mean that what was read a moment ago was changed since: the change is tried again."""
+    try:
+        yield
+    except kinds as error:
+        raise ConflictError(f"{error} Somebody else changed it at the same time. Try again.") from error
 
 
 class OnceKey(NamedTuple):

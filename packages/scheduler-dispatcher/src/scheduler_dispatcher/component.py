@@ -17,7 +17,7 @@ from scheduler_dispatcher.service_loop import ServiceLoop
 from scheduler_dispatcher.settlement_service import SettlementService
 from scheduler_dispatcher.shared_bell import SharedBell
 from scheduler_dispatcher.strategies import load_strategy
-from scheduler_infra.database import DatabaseConfig, open_store, resolve_url
+from scheduler_infra.database import DatabaseConfig, open_store, resolve_direct_url
 from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
 from scheduler_infra.observability import ObservabilityConfig, set_up_observability
 
@@ -49,7 +49,7 @@ class DispatcherComponent(Component):
             stack.push_async_callback(store.close)
             queue = open_message_queue(
                 settings.section(MessageQueueConfig),
-                database_url=resolve_url(database, state_dir),
+                database_url=resolve_direct_url(database, state_dir),
                 application_name=_APPLICATION_NAME,
             )
             stack.push_async_callback(queue.close)

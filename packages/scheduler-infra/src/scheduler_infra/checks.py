@@ -52,12 +52,12 @@ async def database(settings: Settings) -> AsyncIterator[CheckResult]:
 
 async def message_queue(settings: Settings) -> AsyncIterator[CheckResult]:
     """Whether rings get through; without them everything still runs, later."""
-    from scheduler_infra.database import DatabaseConfig, resolve_url
+    from scheduler_infra.database import DatabaseConfig, resolve_direct_url
     from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
 
     remedy = "Work goes on at the fallback poll's pace. Start the broker, or put message_queue.url right."
     try:
-        url = resolve_url(settings.section(DatabaseConfig), settings.state_dir)
+        url = resolve_direct_url(settings.section(DatabaseConfig), settings.state_dir)
         queue = open_message_queue(
             settings.section(MessageQueueConfig), database_url=url, application_name="scheduler-doctor"
         )

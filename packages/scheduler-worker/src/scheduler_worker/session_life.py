@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 
 from scheduler_core.errors import ConflictError, SchemaVersionError, SessionFencedError, StoreUnavailableError
 from scheduler_core.interfaces import Bell, Clock, MessageQueue, Store
@@ -101,6 +102,7 @@ class SessionLife:
         self._heartbeat = heartbeat(self)
         self._is_looking = True
         self._may_hold_unknown = False
+        self._is_told_lost = False
         self._failure: Exception | None = None
         self._stopping = False
         self._wake = asyncio.Event()
@@ -115,8 +117,11 @@ class SessionLife:
 
     def lose(self, reason: str) -> None:
         """The session is over: its runs belong to others now. Kills everything that was started for it."""
-        logger.warning("session lost", extra={"session_id": self.session_id, "reason": reason})
-        count_lost_session()
+        if not self._is_told_lost:
+            # The heartbeat and a refused report may both tell it.
+            self._is_told_lost = True
+            logger.warning("session lost", extra={"session_id": self.session_id, "reason": reason})
+            count_lost_session()
         self.lease.lose()
         for live in self._live_runs:
             live.stop(StopReason.LOST, self._clock.monotonic())
@@ -258,7 +263,14 @@ class SessionLife:
         versions = await self._versions_of(claimed)
         now = self._clock.monotonic()
         for live in [self._live_runs.get(run.id) for run in claimed]:
-            if live is None or live.task is not None or live.stop_reason is not None:
+            if live is None or live.task is not None:
+                continue
+            if live.stop_reason is StopReason.LOST:
+                self._live_runs.remove(live.key)
+                continue
+            if live.stop_reason is not None:
+                # Stopped before it began: handed back, a cancelled one ends as CANCELLED.
+                self._give_back(live)
                 continue
             version = versions.get(live.claimed.task_version_id)
             if version is None:
@@ -269,6 +281,7 @@ class SessionLife:
                 grace = self._config.kill_grace_seconds + _OVERTIME_SECONDS
                 live.deadline = now + version.timeout_seconds + grace
             live.task = asyncio.create_task(self._carry_out(live, version))
+            live.task.add_done_callback(partial(self._on_task_end, live))
 
     async def _versions_of(self, claimed: Sequence[ClaimedRun]) -> Mapping[int, TaskVersion]:
         backoff = Backoff()
@@ -299,6 +312,13 @@ class SessionLife:
             self._live_runs.remove(live.key)
             self._wake.set()
         else:
+            self._give_back(live)
+
+    def _on_task_end(self, live: LiveRun, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("run ended without an outcome", extra={"run_id": live.claimed.id}, exc_info=error)
+        # A task that is cancelled before its first step does nothing at all.
+        if live.is_executing and not self.lease.is_lost:
             self._give_back(live)
 
     def _give_back(self, live: LiveRun) -> None:

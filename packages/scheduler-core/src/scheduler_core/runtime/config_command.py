@@ -47,6 +47,7 @@ def show(
     columns = ["setting", "value", "origin"] if origin else ["setting", "value"]
     rows = [[f"{s.section}.{s.key}", _text(s.value), s.origin] for s in shown]
     write_table(columns, [row[: len(columns)] for row in rows])
+    say(f"State is kept in {settings.state_dir}.")
     if origin:
         say(f"Files are read from {settings.config_dir.absolute() if settings.config_dir else 'nowhere'}.")
     return 0

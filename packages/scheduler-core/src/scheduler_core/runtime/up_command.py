@@ -1,6 +1,10 @@
 """`scheduler up`: a complete system in one process."""
 
+import os
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -12,9 +16,9 @@ from scheduler_core.runtime.config_options import ConfigOptions
 from scheduler_core.runtime.console import say, wants_colour
 
 _NEXT = {
-    "task": ("scheduler task list", "what is defined"),
-    "run": ("scheduler run list", "what has run"),
-    "worker": ("scheduler worker list", "who works"),
+    "task": ("task list", "what is defined"),
+    "run": ("run list", "what has run"),
+    "worker": ("worker list", "who works"),
 }
 
 
@@ -73,7 +77,21 @@ def _describe_settings(settings: Settings) -> str:
 def _next_lines() -> list[str]:
     present = {group.name for group in installed_command_groups() if isinstance(group, CommandGroup)}
     wanted = [_NEXT[name] for name in _NEXT if name in present]
-    return [f"  {command:<28} {effect}" for command, effect in [*wanted, ("scheduler doctor", "is everything well?")]]
+    command = _command_to_type()
+    setting = os.environ.get("SCHEDULER_STATE_DIR")
+    where = [f"  export SCHEDULER_STATE_DIR={shlex.quote(setting)}"] if setting else []
+    return where + [
+        f"  {f'{command} {words}':<28} {effect}" for words, effect in [*wanted, ("doctor", "is everything well?")]
+    ]
+
+
+def _command_to_type() -> str:
+    """`scheduler`, or its path where the shell would not find it."""
+    script = Path(sys.argv[0])
+    found = shutil.which("scheduler")
+    if not script.exists() or (found is not None and Path(found).samefile(script)):
+        return "scheduler"
+    return os.path.relpath(script)
 
 
 def _bold(text: str) -> str:

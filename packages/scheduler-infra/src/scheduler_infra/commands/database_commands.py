@@ -69,10 +69,10 @@ def sql() -> int:
 
 
 def _url(config: ConfigOptions | None) -> str:
-    from scheduler_infra.database import DatabaseConfig, resolve_url
+    from scheduler_infra.database import DatabaseConfig, resolve_direct_url
 
     config = config or ConfigOptions()
     settings = load_settings(config.flags, config_dir=config.config_dir)
     section = settings.section(DatabaseConfig)
     # Migrations hold a lock for a whole transaction: they go round a transaction pooler when there is a way.
-    return section.direct_url or resolve_url(section, settings.state_dir)
+    return resolve_direct_url(section, settings.state_dir)

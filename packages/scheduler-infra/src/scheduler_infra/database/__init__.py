@@ -4,9 +4,9 @@ from pathlib import Path
 
 from scheduler_core.interfaces import Store
 from scheduler_infra.database.database_config import DatabaseConfig
-from scheduler_infra.database.database_url import resolve_url
+from scheduler_infra.database.database_url import resolve_direct_url, resolve_url
 
-__all__ = ["DatabaseConfig", "open_store", "resolve_url"]
+__all__ = ["DatabaseConfig", "open_store", "resolve_direct_url", "resolve_url"]
 
 
 async def open_store(

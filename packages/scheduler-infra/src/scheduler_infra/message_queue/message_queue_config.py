@@ -6,6 +6,9 @@ import msgspec
 
 from scheduler_core.config import ConfigSection, setting
 
+SCHEMES = ("postgresql", "postgres", "amqp", "amqps")
+"""What a URL may begin with."""
+
 NAME_BYTES_MAX = 35
 """PostgreSQL channels have 63 bytes at most, of which a session's address takes up to 28."""
 
@@ -42,7 +45,16 @@ class MessageQueueConfig(ConfigSection):
 
     def problems(self) -> list[str]:
         """Names that RabbitMQ reserves, and names that would mix up the two kinds of rings."""
-        found = [
+        scheme, separator, _ = self.url.partition("://")
+        found = []
+        if self.url and (not separator or scheme.lower() not in SCHEMES):
+            # The URL may hold a password; its scheme does not.
+            shown = f"{scheme}://…" if separator else "a text without a scheme"
+            found.append(
+                f"url cannot be {shown}: rings travel over postgresql://, amqp:// or amqps://. Change it, or leave it "
+                "empty to use the PostgreSQL of database.url."
+            )
+        found += [
             f"{key} cannot be {name!r}: RabbitMQ keeps names that begin with 'amq.' to itself. Choose another prefix."
             for key, name in (("task_queue", self.task_queue), ("status_queue", self.status_queue))
             if name.startswith("amq.")

@@ -106,7 +106,10 @@ def _console_renderer(has_colors: bool) -> list[Processor]:
 
 def _named(component: str) -> Callable[[Any, str, EventDict], EventDict]:
     def add_component(_logger: Any, _method: str, event: EventDict) -> EventDict:
-        event.setdefault("component", component)
+        # Several components may share a process: their loggers are named scheduler.{component}.
+        name = _logger.name if _logger is not None else event["_record"].name
+        family, _, speaker = name.partition(".")
+        event.setdefault("component", speaker.partition(".")[0] if family == "scheduler" and speaker else component)
         return event
 
     return add_component

@@ -37,8 +37,8 @@ class ExecutorRegistry:
 
     @property
     def task_types(self) -> list[str]:
-        """The types that can be carried out, in ascending order."""
-        return sorted(self._classes)
+        """The types that can be carried out, in ascending order; makes the executors, so that none is missing later."""
+        return [name for name in sorted(self._classes) if self.get(name) is not None]
 
     def get(self, task_type: str) -> TaskExecutor | None:
         """The executor for a type; None when there is none that works."""

@@ -153,7 +153,7 @@ def _readable(response: "httpx2.Response", body: bytes, is_whole: bool) -> Any:
     if is_whole and (kind == "application/json" or kind.endswith("+json")):
         try:
             return msgspec.json.decode(body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass
     try:
         text = body.decode(response.charset_encoding or "utf-8", "replace")
