@@ -37,6 +37,28 @@ def test_task_types_leaves_out_what_is_broken(settings: Settings, caplog: pytest
     assert "not a task executor" in caplog.text
 
 
+class UnwillingExecutor(ShellExecutor):
+    """An executor that cannot be made."""
+
+    def __init__(self) -> None:
+        raise RuntimeError("no")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "UnwillingExecutor":
+        """Fail."""
+        return cls()
+
+
+def test_task_types_leaves_out_what_cannot_be_made(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """A type whose executor cannot be made is not offered: its runs would be claimed and handed back for ever."""
+    entries = [SHELL, EntryPoint("unwilling", f"{__name__}:UnwillingExecutor", GROUP)]
+
+    registry = ExecutorRegistry(settings, entries)
+
+    assert registry.task_types == ["shell"]
+    assert "'unwilling' cannot be made" in caplog.text
+
+
 def test_get_makes_an_executor_once_with_its_settings(settings: Settings) -> None:
     """An executor is made when first needed, from the settings, and kept."""
     registry = ExecutorRegistry(settings, [SHELL])

@@ -35,6 +35,7 @@ class Server:
                 "/error": ("500 Internal Server Error", "text/plain", b"broken"),
                 "/moved": ("302 Found", "text/plain", b""),
                 "/large": ("200 OK", "text/plain", b"x" * 5000),
+                "/deep": ("200 OK", "application/json", b"[" * 20_000 + b"]" * 20_000),
                 "/bad-json": ("200 OK", "application/json", b"{oops"),
             }[path]
             writer.write(
@@ -145,3 +146,15 @@ async def test_execute_names_what_cannot_be_reached(executor: HttpExecutor) -> N
     assert outcome.status is TaskRunStatus.FAILED
     assert str(outcome.error).startswith("GET http://127.0.0.1:1/path failed with ConnectError")
     assert "hunter2" not in str(outcome.error)
+
+
+async def test_execute_keeps_json_that_is_too_deep_as_text(server: Server) -> None:
+    """A response whose JSON is nested beyond reading is a good response all the same."""
+    executor = HttpExecutor()
+    try:
+        outcome = await call(executor, url=f"{server.url}/deep")
+    finally:
+        await executor.close()
+
+    assert outcome.status is TaskRunStatus.COMPLETED
+    assert outcome.result["body"].startswith("[[[[")

@@ -1,0 +1,322 @@
+"""One session against repositories that the test plays: what no real database does on demand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import pytest
+
+from fixtures.in_memory_message_queue import InMemoryMessageQueue
+from fixtures.worker import FakeStore, build_claimed, build_version, eventually
+from scheduler_core.errors import StoreUnavailableError
+from scheduler_core.interfaces import RunOutcome
+from scheduler_core.models import (
+    ClaimedRun,
+    FinishedRun,
+    HeldRun,
+    Lane,
+    RunChange,
+    RunKey,
+    TaskRunStatus,
+    TaskVersion,
+)
+from scheduler_core.runtime import SystemClock
+from scheduler_worker import session_life
+from scheduler_worker.lease import Lease
+from scheduler_worker.session_life import SessionEnd, SessionLife
+from scheduler_worker.task_runner import TaskRunner
+from scheduler_worker.version_cache import VersionCache
+from scheduler_worker.worker_config import WorkerConfig
+
+COMPLETED = RunOutcome(status=TaskRunStatus.COMPLETED)
+
+
+class Runs:
+    """A task run repository with runs to claim, which remembers what was done to them."""
+
+    def __init__(self, *waiting: ClaimedRun) -> None:
+        self.waiting = list(waiting)
+        self.finished: list[FinishedRun] = []
+        self.handed_back: list[RunKey] = []
+        self.may_read_versions = asyncio.Event()
+        self.may_read_versions.set()
+        self.asked_for_versions = asyncio.Event()
+        self.is_away = False
+
+    async def claim(self, session_id: int, lanes: Sequence[Lane], limit: int) -> list[ClaimedRun]:
+        """Give what waits."""
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return taken
+
+    async def versions(self, ids: Sequence[int]) -> list[TaskVersion]:
+        """Give versions when the test lets it."""
+        self.asked_for_versions.set()
+        await self.may_read_versions.wait()
+        return [build_version(id=number, timeout_seconds=None) for number in ids]
+
+    async def finish(self, session_id: int, finished: Sequence[FinishedRun]) -> list[RunChange]:
+        """Record outcomes."""
+        if self.is_away:
+            raise StoreUnavailableError("away")
+        self.finished += finished
+        return [RunChange(run.run_id, run.status) for run in finished]
+
+    async def hand_back(self, session_id: int, runs: Sequence[RunKey]) -> list[RunChange]:
+        """Record what was given up."""
+        if self.is_away:
+            raise StoreUnavailableError("away")
+        self.handed_back += runs
+        return [RunChange(key.run_id, TaskRunStatus.PENDING) for key in runs]
+
+
+class Sessions:
+    """A session repository that lets the session end."""
+
+    def __init__(self) -> None:
+        self.closed: list[int] = []
+
+    async def close(self, session_id: int) -> list[RunChange]:
+        """Remember it."""
+        self.closed.append(session_id)
+        return []
+
+
+class StillHeartbeat:
+    """A heartbeat that renews nothing; the test says what renewals answer."""
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def nudge(self, *, draining: bool = False) -> None:
+        """Do nothing."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+
+class Executor:
+    """An executor that does what the test says."""
+
+    def __init__(self, act: Callable[[], Awaitable[Any]]) -> None:
+        self._act = act
+
+    def check(self, parameters: object) -> list[str]:
+        """Everything is right."""
+        return []
+
+    async def execute(self, *_: object) -> RunOutcome:
+        """Do it."""
+        return cast(RunOutcome, await self._act())
+
+
+class Stage:
+    """One session and everything around it."""
+
+    def __init__(self, runs: Runs, act: Callable[[], Awaitable[Any]], **changes: Any) -> None:
+        self.runs = runs
+        self.sessions = Sessions()
+        self.stopping = asyncio.Event()
+        fields: dict[str, Any] = {"kill_grace_seconds": 0.0, "drain_seconds": 0.0, "poll_interval_seconds": 0.05}
+        config = WorkerConfig(**{**fields, **changes})
+        clock = SystemClock()
+        self.lease = Lease(60.0, clock.monotonic())
+        executor = cast(Any, Executor(act))
+        self.life = SessionLife(
+            1,
+            self.lease,
+            store=cast(Any, FakeStore(runs, self.sessions)),
+            queue=InMemoryMessageQueue(),
+            clock=clock,
+            config=config,
+            lanes=[Lane("default", "fake")],
+            runner=TaskRunner(lambda _: executor, result_limit_bytes=1000),
+            versions=VersionCache(),
+            heartbeat=lambda _: cast(Any, StillHeartbeat()),
+            kill_now=lambda: None,
+        )
+
+    def renew(self, *rows: HeldRun) -> None:
+        """Answer a renewal that was asked for just now."""
+        self.life.renewed(rows, SystemClock().monotonic() + 1)
+
+    async def run(self) -> SessionEnd:
+        """The session from beginning to end."""
+        return await asyncio.wait_for(self.life.run(self.stopping), 20)
+
+
+async def at_once() -> RunOutcome:
+    """Be ready."""
+    return COMPLETED
+
+
+async def stubbornly() -> RunOutcome:
+    """Never end, not even when cancelled, until the loop is closed around it."""
+    left = 3
+    while left:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            left -= 1
+    return COMPLETED
+
+
+async def test_run_ends_a_run_that_is_cancelled_before_it_starts() -> None:
+    """A cancel that is seen while the run's version is still being read ends the run, and its place is free again."""
+    runs = Runs(build_claimed(1), build_claimed(2))
+    runs.may_read_versions.clear()
+    stage = Stage(runs, at_once, max_concurrent_tasks=1)
+    running = asyncio.create_task(stage.run())
+    await runs.asked_for_versions.wait()
+
+    stage.renew(HeldRun(1, 1, cancel_requested=True))
+    runs.may_read_versions.set()
+
+    await eventually(lambda: runs.handed_back == [RunKey(1, 1)])
+    await eventually(lambda: [run.run_id for run in runs.finished] == [2])
+    stage.stopping.set()
+    assert await running is SessionEnd.DRAINED
+
+
+async def test_run_ends_a_run_that_is_cancelled_before_its_first_step() -> None:
+    """A cancel between the start of a run's task and its first step leaves nothing behind either."""
+    runs = Runs(build_claimed(1))
+    stage = Stage(runs, at_once, kill_grace_seconds=60.0)
+    starting = stage.life._start
+
+    async def start_and_cancel(claimed: Sequence[ClaimedRun]) -> None:
+        await starting(claimed)
+        stage.renew(*(HeldRun(run.id, run.attempt, cancel_requested=True) for run in claimed))
+
+    stage.life._start = start_and_cancel  # type: ignore[method-assign]
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: runs.handed_back == [RunKey(1, 1)])
+    stage.stopping.set()
+    assert await running is SessionEnd.DRAINED
+
+
+async def test_run_forgets_a_run_that_is_taken_away_before_it_starts() -> None:
+    """A run that others have got while its version was being read is not started, and its place is free again."""
+    runs = Runs(build_claimed(1), build_claimed(2))
+    runs.may_read_versions.clear()
+    stage = Stage(runs, at_once, max_concurrent_tasks=1)
+    running = asyncio.create_task(stage.run())
+    await runs.asked_for_versions.wait()
+
+    stage.renew()
+    runs.may_read_versions.set()
+
+    await eventually(lambda: [run.run_id for run in runs.finished] == [2])
+    stage.stopping.set()
+    assert await running is SessionEnd.DRAINED
+    assert runs.handed_back == []
+
+
+async def test_run_gives_up_a_run_that_ignores_its_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coroutine that swallows its cancellation is reported as CANCELLED after a while, and its place is free."""
+    monkeypatch.setattr(session_life, "_OVERTIME_SECONDS", 0.1)
+    monkeypatch.setattr(session_life, "_SWEEP_SECONDS", 0.05)
+    acts = [stubbornly, at_once]
+    runs = Runs(build_claimed(1), build_claimed(2))
+    stage = Stage(runs, lambda: acts.pop(0)(), max_concurrent_tasks=1)
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: len(acts) == 1)
+
+    stage.renew(HeldRun(1, 1, cancel_requested=True))
+
+    await eventually(lambda: len(runs.finished) == 2)
+    assert [(run.run_id, run.status) for run in runs.finished] == [
+        (1, TaskRunStatus.CANCELLED),
+        (2, TaskRunStatus.COMPLETED),
+    ]
+    stage.stopping.set()
+    assert await running is SessionEnd.DRAINED
+
+
+async def test_run_says_goodbye_although_a_run_ignores_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain is not held up by a run that does not stop: the session is closed, which hands the run back."""
+    monkeypatch.setattr(session_life, "_OVERTIME_SECONDS", 0.1)
+    monkeypatch.setattr(session_life, "_GOODBYE_SECONDS", 0.2)
+    begun = asyncio.Event()
+
+    async def act() -> RunOutcome:
+        begun.set()
+        return await stubbornly()
+
+    stage = Stage(Runs(build_claimed(1)), act)
+    running = asyncio.create_task(stage.run())
+    await begun.wait()
+
+    stage.stopping.set()
+
+    assert await running is SessionEnd.DRAINED
+    assert (stage.sessions.closed, stage.runs.finished) == ([1], [])
+
+
+async def test_run_drains_through_an_outage() -> None:
+    """An outcome that cannot be reported while the worker stops is reported when the database is back, then goodbye."""
+    release = asyncio.Event()
+
+    async def act() -> RunOutcome:
+        await release.wait()
+        return COMPLETED
+
+    runs = Runs(build_claimed(1))
+    stage = Stage(runs, act, drain_seconds=10.0)
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: not runs.waiting)
+    runs.is_away = True
+    stage.stopping.set()
+    release.set()
+    await asyncio.sleep(0.1)
+    assert (runs.finished, stage.sessions.closed) == ([], [])
+
+    runs.is_away = False
+
+    assert await running is SessionEnd.DRAINED
+    assert [run.run_id for run in runs.finished] == [1]
+    assert stage.sessions.closed == [1]
+
+
+async def test_run_leaves_when_the_database_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stops while the database is away for good leaves when its lease would have ended."""
+    monkeypatch.setattr(session_life, "_GOODBYE_SECONDS", 0.2)
+    runs = Runs(build_claimed(1))
+    stage = Stage(runs, at_once)
+    stage.lease._trusted_until = SystemClock().monotonic() + 0.5
+    runs.is_away = True
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: not runs.waiting)
+
+    stage.stopping.set()
+
+    assert await running in (SessionEnd.DRAINED, SessionEnd.LOST)
+    assert runs.finished == []
+
+
+async def test_lose_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A session that several notice to be lost is lost once."""
+    stage = Stage(Runs(), at_once)
+
+    stage.life.lose("the first")
+    stage.life.lose("the second")
+
+    assert [record.message for record in caplog.records].count("session lost") == 1
+
+
+async def test_run_fails_a_run_whose_executor_gives_no_outcome() -> None:
+    """An executor that returns nothing has failed; its run is not claimed and handed back for ever."""
+
+    async def act() -> None:
+        return None
+
+    runs = Runs(build_claimed(1))
+    stage = Stage(runs, act)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: bool(runs.finished or runs.handed_back))
+
+    stage.stopping.set()
+    await running
+    assert [run.status for run in runs.finished] == [TaskRunStatus.FAILED]
+    assert "it gave a NoneType instead of a RunOutcome" in str(runs.finished[0].error)
