@@ -1,0 +1,46 @@
+"""Looking at the whole while parts of it hang."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+
+from fixtures.clock import FrozenClock
+from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
+from scheduler_api import system_observer
+from scheduler_api.system_observer import SystemObserver
+from scheduler_core.interfaces import Store
+
+
+class HangingStore:
+    """A database that answers nothing, and takes its time to let go of who gives up."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Any]:
+        """Waits until the test is over, cancelled or not."""
+        try:
+            await self.released.wait()
+        finally:
+            await self.released.wait()
+        yield None
+
+
+async def test_readiness_of_a_database_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of a look holds even when giving up takes long: probes and metrics are answered meanwhile."""
+    monkeypatch.setattr(system_observer, "CHECK_SECONDS_MAX", 0.05)
+    store = HangingStore()
+    queue = InMemoryMessageQueue(InMemoryWire())
+    observer = SystemObserver(cast(Store, store), queue, FrozenClock(), lambda: "", "1")
+    try:
+        async with asyncio.timeout(5):
+            readiness = await observer.readiness()
+            assert (readiness.status, readiness.parts["database"].status) == ("unavailable", "unavailable")
+            assert "scheduler_database_up 0" in await observer.metrics_text()
+    finally:
+        store.released.set()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
