@@ -1,5 +1,6 @@
 """Lists of tasks over HTTP, on a real database."""
 
+import asyncio
 from typing import Any
 
 from fixtures.api_app import Api
@@ -85,3 +86,13 @@ async def test_api_integration_keeps_an_instant_that_has_passed(api: Api) -> Non
     """A list can be applied again after the instant of one of its tasks."""
     refused = await apply(api, body("a", schedule={"at": "2001-01-01T00:00:00Z"}))
     assert [e["field"] for e in refused.json()["errors"]] == ["tasks.0.schedule.at"]
+
+
+async def test_api_integration_applies_one_new_list_many_times_at_once(api: Api) -> None:
+    """Who applies a list while somebody else does finds the tasks there: nobody is told to use apply."""
+    tasks = [body(f"t{n}", dependencies=[f"t{n - 1}"] if n else []) for n in range(10)]
+    answers = await asyncio.gather(*[apply(api, *tasks) for _ in range(5)])
+    assert [answer.status_code for answer in answers] == [200] * 5, [answer.text for answer in answers]
+    changes = [item["change"] for answer in answers for item in answer.json()["items"]]
+    assert changes.count("created") == 10
+    assert changes.count("unchanged") == 40

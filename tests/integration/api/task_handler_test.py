@@ -10,12 +10,13 @@ from fixtures.api_app import Api
 from fixtures.clock import FrozenClock
 from fixtures.factories import open_session
 from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
+from scheduler_api import task_service
 from scheduler_api.known_task_types import KnownTaskTypes
 from scheduler_api.task_service import TaskService
 from scheduler_api.transactions import OnceKey
 from scheduler_api.work_ringer import WorkRinger
-from scheduler_core.interfaces import Store
-from scheduler_core.models import DISPATCHERS, Schedule, SlotReason
+from scheduler_core.interfaces import Store, UnitOfWork
+from scheduler_core.models import DISPATCHERS, Schedule, SlotReason, TaskStatus
 
 TASKS = "/api/v1/tasks"
 
@@ -277,3 +278,25 @@ async def test_api_integration_applies_a_wide_graph_quickly(api: Api) -> None:
     async with asyncio.timeout(30):
         answer = await api.post(f"{TASKS}/apply", json={"tasks": wide, "dry_run": True})
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_api_integration_tells_of_a_dependency_deleted_meanwhile(
+    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A dependency that goes between its check and its use is a problem of the body: the address is right."""
+    upstream = await create(api, "upstream")
+    await create(api, "other")
+    check = task_service.check_dependencies_exist
+
+    async def check_and_lose(work: UnitOfWork, *given: Any) -> None:
+        await check(work, *given)
+        async with store.transaction() as elsewhere:
+            await elsewhere.tasks.set_status([upstream["id"]], TaskStatus.INACTIVE)
+
+    monkeypatch.setattr(task_service, "check_dependencies_exist", check_and_lose)
+    if method == "POST":
+        answer = await api.post(TASKS, json=body("late", dependencies=["upstream"]))
+    else:
+        answer = await api.patch(f"{TASKS}/other", json={"dependencies": ["upstream"]})
+    assert fields_of(answer) == {"dependencies"}
