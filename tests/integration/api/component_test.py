@@ -16,6 +16,7 @@ from scheduler_api.api_config import ApiConfig
 from scheduler_api.component import ApiComponent
 from scheduler_api.local_credentials import ensure_local_credentials
 from scheduler_core.config import Settings
+from scheduler_core.decisions.api_key_rules import api_key_hash
 from scheduler_core.errors import ConfigError
 from scheduler_core.interfaces import Store
 from scheduler_core.runtime.component_context import ProcessContext
@@ -108,3 +109,11 @@ async def test_ensure_local_credentials_integration_replaces_a_lost_key(
     assert json.loads(path.read_text())["api_key"] != first
     assert await keys_of(store) == [("local", False), ("local", True)]
     assert os.listdir(tmp_path) == ["credentials.json"]  # noqa: PTH208  quick, and no pathlib in async code
+
+
+async def test_ensure_local_credentials_integration_of_several_starts_at_once(store: Store, tmp_path: Path) -> None:
+    """Servers of one state directory that start together agree on one key, and the file holds it."""
+    paths = await asyncio.gather(*[ensure_local_credentials(store, tmp_path, "http://127.0.0.1:1") for _ in range(5)])
+    async with store.autocommit() as work:
+        assert await work.api_keys.find(api_key_hash(json.loads(paths[0].read_text())["api_key"])) is not None
+    assert await keys_of(store) == [("local", True)]

@@ -1,9 +1,13 @@
 """The key of this machine's own client commands, in `credentials.json` of the state directory."""
 
+import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,13 +32,29 @@ async def ensure_local_credentials(store: Store, state_dir: Path, url: str) -> P
     A key that is there and still valid is kept. Else a new one named "local" is made and the one before is revoked.
     """
     path = state_dir / FILE_NAME
-    present = _read(path)
-    if present is not None and await _is_live(store, present.api_key):
-        if present.url != url or path.stat().st_mode & 0o077:
-            _write(path, Credentials(url, present.api_key))
+    async with _alone_in(state_dir):
+        present = _read(path)
+        if present is not None and await _is_live(store, present.api_key):
+            if present.url != url or path.stat().st_mode & 0o077:
+                _write(path, Credentials(url, present.api_key))
+            return path
+        _write(path, Credentials(url, await _replace_key(store)))
         return path
-    _write(path, Credentials(url, await _replace_key(store)))
-    return path
+
+
+@asynccontextmanager
+async def _alone_in(state_dir: Path) -> AsyncIterator[None]:
+    """Two servers that start together would each revoke the other's key, and the file might hold either."""
+    try:
+        directory = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _unusable(state_dir / FILE_NAME, error) from error
+    try:
+        # In a thread, and the lock goes with the descriptor: also when its holder is killed.
+        await asyncio.to_thread(fcntl.flock, directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 async def _is_live(store: Store, secret: str) -> bool:
@@ -76,7 +96,11 @@ def _write(path: Path, credentials: Credentials) -> None:
     except OSError as error:
         if fresh is not None:
             Path(fresh).unlink(missing_ok=True)
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror or error}). Make {path.parent} writable for this user, or set "
-            "SCHEDULER_STATE_DIR to another directory."
-        ) from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be written ({error.strerror or error}). Make {path.parent} writable for this user, or set "
+        "SCHEDULER_STATE_DIR to another directory."
+    )
