@@ -11,6 +11,7 @@ from scheduler_core.interfaces import Clock, Store
 from scheduler_core.models import HeldRun
 from scheduler_worker.backoff import Backoff
 from scheduler_worker.lease import Lease
+from scheduler_worker.own_thread import in_own_thread
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -74,7 +75,7 @@ class HeartbeatService:
         self._is_stopped = True
         self._set(self._stop)
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
+            await in_own_thread(self._thread.join)
             self._thread = None
 
     def _set(self, event: asyncio.Event | None) -> None:

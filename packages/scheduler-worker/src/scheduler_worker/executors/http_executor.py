@@ -12,6 +12,7 @@ from scheduler_core.config import Settings
 from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.models import TaskRunStatus
 from scheduler_worker.executors.parameter_check import parameter_problems
+from scheduler_worker.own_thread import in_own_thread
 from scheduler_worker.worker_config import WorkerConfig
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class HttpExecutor(TaskExecutor):
             async with self._opening:
                 if self._client is None:
                     # Reading the system's certificates, and the library itself, would block the loop.
-                    self._client = await asyncio.to_thread(_new_client)
+                    self._client = await in_own_thread(_new_client)
         return self._client
 
     async def _body(self, response: "httpx2.Response") -> tuple[bytes, bool]:

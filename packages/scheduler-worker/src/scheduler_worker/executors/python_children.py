@@ -13,6 +13,7 @@ from scheduler_core.interfaces import RunContext, RunOutput
 from scheduler_worker.executors.child_process import ChildProcess, ChildTable
 from scheduler_worker.executors.job_environment import base_environment, kill_run
 from scheduler_worker.executors.python_protocol import LENGTH, Answer, Call, Question, framed
+from scheduler_worker.own_thread import in_own_thread
 
 _decode = msgspec.json.Decoder(Answer).decode
 
@@ -161,7 +162,7 @@ class PythonChildren:
 
 
 async def _kill_strays(context: RunContext) -> None:
-    search = asyncio.get_running_loop().run_in_executor(None, kill_run, context)
+    search = asyncio.ensure_future(in_own_thread(lambda: kill_run(context)))
     while not search.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait({search})

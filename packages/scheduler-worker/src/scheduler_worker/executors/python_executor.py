@@ -17,6 +17,7 @@ from scheduler_worker.executors.parameter_check import parameter_problems
 from scheduler_worker.executors.python_child import raised
 from scheduler_worker.executors.python_children import ChildDiedError, PythonChildren
 from scheduler_worker.executors.python_protocol import Call
+from scheduler_worker.own_thread import in_own_thread
 from scheduler_worker.worker_config import WorkerConfig
 
 AsyncFunction = Callable[..., Awaitable[Any]]
@@ -106,7 +107,7 @@ class PythonExecutor(TaskExecutor):
             self._capture = None
         if self._holds_guard:
             self._holds_guard = False
-            await asyncio.to_thread(release_guard)
+            await in_own_thread(release_guard)
 
     async def _load(self, target: str, output: RunOutput) -> RunOutcome | None:
         """Learn what kind of function the target is; an outcome when there is none."""
@@ -124,7 +125,7 @@ class PythonExecutor(TaskExecutor):
                 return None
             try:
                 # In a thread: an import may take its time.
-                self._async_functions[target] = await asyncio.to_thread(self._import_here, target)
+                self._async_functions[target] = await in_own_thread(lambda: self._import_here(target))
             except CallableError as error:
                 return _failed(str(error))
             if self._capture is None:

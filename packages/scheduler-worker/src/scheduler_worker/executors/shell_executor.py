@@ -16,6 +16,7 @@ from scheduler_worker.executors.job_environment import (
     release_guard,
 )
 from scheduler_worker.executors.parameter_check import parameter_problems
+from scheduler_worker.own_thread import in_own_thread
 from scheduler_worker.worker_config import WorkerConfig
 
 _SHELL = "/bin/sh"
@@ -76,7 +77,7 @@ class ShellExecutor(TaskExecutor):
         """See TaskExecutor."""
         if self._holds_guard:
             self._holds_guard = False
-            await asyncio.to_thread(release_guard)
+            await in_own_thread(release_guard)
 
     async def _outcome(self, child: ChildProcess, context: RunContext, told: "_LastLine") -> RunOutcome:
         try:
@@ -101,7 +102,7 @@ class ShellExecutor(TaskExecutor):
     async def _end(self, child: ChildProcess, context: RunContext) -> int:
         code = await child.end(self._grace_seconds)
         # Not in the loop: looking at all processes of the machine takes milliseconds. Not left before it is done.
-        search = asyncio.get_running_loop().run_in_executor(None, kill_run, context)
+        search = asyncio.ensure_future(in_own_thread(lambda: kill_run(context)))
         while not search.done():
             try:
                 await asyncio.wait({search})
