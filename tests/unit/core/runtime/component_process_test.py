@@ -1,5 +1,7 @@
 """From names to a running process."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -44,3 +46,41 @@ def test_run_components_refuses_to_run_nothing(
     assert run_components() == 2
     assert "There is nothing to run" in capsys.readouterr().err
     assert not state.exists()
+
+
+_STUBBORN = """
+import asyncio, sys, time
+from pathlib import Path
+from scheduler_core.config import Settings
+from scheduler_core.runtime import component_process
+
+class Stubborn:
+    name, order = "stubborn", 0
+
+    async def run(self, ready, stopping):
+        async def swallow():
+            while True:
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    pass
+
+        self.job = asyncio.create_task({job})
+        await asyncio.sleep(0.1)
+        raise SystemExit(4)
+
+component_process._LEFTOVER_SECONDS = 0.3
+settings = Settings.of(state_dir=Path("/tmp"))
+sys.exit(component_process._run([Stubborn()], settings, component_process.Announcement(settings)))
+"""
+
+
+@pytest.mark.parametrize("job", ["swallow()", "asyncio.to_thread(time.sleep, 3600)"])
+def test_run_components_leaves_without_jobs_that_do_not_end(job: str) -> None:
+    """A coroutine that swallows its cancellation, or a thread that hangs, does not keep the process from ending."""
+    done = subprocess.run(
+        [sys.executable, "-c", _STUBBORN.format(job=job)], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 1
+    assert "Some jobs do not end" in done.stderr

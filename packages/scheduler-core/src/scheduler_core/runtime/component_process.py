@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,11 @@ from scheduler_core.runtime.component_runner import ComponentRunner
 from scheduler_core.runtime.console import complain, warn
 from scheduler_core.runtime.early_logging import log_to_stderr
 from scheduler_core.runtime.exit_code import exit_code_of
+from scheduler_core.runtime.leftovers import Leftovers
 from scheduler_core.runtime.system_clock import SystemClock
 
 _GRACE_SECONDS = 30.0
+_LEFTOVER_SECONDS = 5.0
 
 logger = logging.getLogger("scheduler.runtime")
 
@@ -83,7 +87,13 @@ def _run(components: Sequence[Component], settings: Settings, telling: Announcem
             report_ready=telling.ready,
             report_all_ready=telling.all_ready,
         )
-        return await runner.run()
+        leftovers = Leftovers()
+        code = await runner.run()
+        if left := await leftovers.ended(_LEFTOVER_SECONDS):
+            warn(f"Some jobs do not end although they were stopped ({', '.join(left)}); leaving without them.")
+            sys.stdout.flush()
+            os._exit(code)
+        return code
 
     return asyncio.run(run())
 
