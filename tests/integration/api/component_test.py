@@ -14,7 +14,7 @@ import pytest
 from fixtures.api_app import make_key
 from scheduler_api.api_config import ApiConfig
 from scheduler_api.component import ApiComponent
-from scheduler_api.local_credentials import ensure_local_credentials
+from scheduler_api.local_credentials import ensure_local_credentials, local_key_name
 from scheduler_core.config import Settings
 from scheduler_core.decisions.api_key_rules import api_key_hash
 from scheduler_core.errors import ConfigError
@@ -91,7 +91,7 @@ async def test_ensure_local_credentials_integration_keeps_a_valid_key(store: Sto
     await ensure_local_credentials(store, tmp_path, "http://127.0.0.1:2")
     assert json.loads(path.read_text()) == {"url": "http://127.0.0.1:2", "api_key": first["api_key"]}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert await keys_of(store) == [("local", True)]
+    assert await keys_of(store) == [(local_key_name(tmp_path), True)]
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"url": "x"}', '{"url": "x", "api_key": "sch_old"}'])
@@ -107,7 +107,7 @@ async def test_ensure_local_credentials_integration_replaces_a_lost_key(
         path.write_text(content)
     await ensure_local_credentials(store, tmp_path, "http://127.0.0.1:1")
     assert json.loads(path.read_text())["api_key"] != first
-    assert await keys_of(store) == [("local", False), ("local", True)]
+    assert await keys_of(store) == [(local_key_name(tmp_path), False), (local_key_name(tmp_path), True)]
     assert os.listdir(tmp_path) == ["credentials.json"]  # noqa: PTH208  quick, and no pathlib in async code
 
 
@@ -116,4 +116,24 @@ async def test_ensure_local_credentials_integration_of_several_starts_at_once(st
     paths = await asyncio.gather(*[ensure_local_credentials(store, tmp_path, "http://127.0.0.1:1") for _ in range(5)])
     async with store.autocommit() as work:
         assert await work.api_keys.find(api_key_hash(json.loads(paths[0].read_text())["api_key"])) is not None
-    assert await keys_of(store) == [("local", True)]
+    assert await keys_of(store) == [(local_key_name(tmp_path), True)]
+
+
+async def test_ensure_local_credentials_integration_leaves_a_live_servers_address(store: Store, tmp_path: Path) -> None:
+    """A second server of the state directory does not take the file from one that still answers."""
+    async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        path = await ensure_local_credentials(store, tmp_path, url)
+        await ensure_local_credentials(store, tmp_path, "http://127.0.0.1:2")
+        assert json.loads(path.read_text())["url"] == url
+    await ensure_local_credentials(store, tmp_path, "http://127.0.0.1:2")
+    assert json.loads(path.read_text())["url"] == "http://127.0.0.1:2"
+
+
+async def test_ensure_local_credentials_integration_of_two_sites_on_one_database(store: Store, tmp_path: Path) -> None:
+    """Servers with state directories of their own do not revoke each other's keys."""
+    sites = [tmp_path / "one", tmp_path / "two"]
+    for site in sites:
+        site.mkdir()
+        await ensure_local_credentials(store, site, "http://127.0.0.1:1")
+    assert await keys_of(store) == [(local_key_name(site), True) for site in sites]

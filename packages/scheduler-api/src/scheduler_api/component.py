@@ -73,5 +73,6 @@ async def _require_key(store: Store, address: BindAddress) -> None:
     if not any(key.revoked_at is None for key in keys):
         raise ConfigError(
             f"api.bind_address {address.host}:{address.port} can be reached from other machines, and there is no API "
-            "key yet. Make one with `scheduler-infra key create NAME`, or listen on 127.0.0.1."
+            "key yet. Make one with `scheduler-infra key create NAME` while the database runs (the embedded one: start "
+            "once on 127.0.0.1), or listen on 127.0.0.1."
         )

@@ -5,18 +5,27 @@ import contextlib
 import fcntl
 import json
 import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from scheduler_core.decisions.api_key_rules import api_key_hash, new_api_key
 from scheduler_core.errors import ConfigError, NotFoundError
 from scheduler_core.interfaces import Store
 
-LOCAL_KEY_NAME = "local"
 FILE_NAME = "credentials.json"
+
+
+_ANSWER_SECONDS_MAX = 1.0
+
+
+def local_key_name(state_dir: Path) -> str:
+    """The key's name: servers of other hosts and state directories on the same database have theirs."""
+    return f"local@{socket.gethostname()}:{state_dir}"
 
 
 class Credentials(NamedTuple):
@@ -29,16 +38,18 @@ class Credentials(NamedTuple):
 async def ensure_local_credentials(store: Store, state_dir: Path, url: str) -> Path:
     """Leave a file there that holds `url` and a live key, readable by this user alone; returns its path.
 
-    A key that is there and still valid is kept. Else a new one named "local" is made and the one before is revoked.
+    A key that is there and still valid is kept, and so is the address of another server that answers there. Else a
+    new key is made and the one before it is revoked.
     """
     path = state_dir / FILE_NAME
     async with _alone_in(state_dir):
         present = _read(path)
         if present is not None and await _is_live(store, present.api_key):
-            if present.url != url or path.stat().st_mode & 0o077:
-                _write(path, Credentials(url, present.api_key))
+            other = present.url != url and await _answers(present.url)
+            if (present.url != url and not other) or path.stat().st_mode & 0o077:
+                _write(path, Credentials(present.url if other else url, present.api_key))
             return path
-        _write(path, Credentials(url, await _replace_key(store)))
+        _write(path, Credentials(url, await _replace_key(store, local_key_name(state_dir))))
         return path
 
 
@@ -62,12 +73,26 @@ async def _is_live(store: Store, secret: str) -> bool:
         return await work.api_keys.find(api_key_hash(secret)) is not None
 
 
-async def _replace_key(store: Store) -> str:
+async def _answers(url: str) -> bool:
+    """Whether a server listens where a file says, so that the file is not ours to change."""
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS_MAX):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+    except (OSError, TimeoutError, ValueError):
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+async def _replace_key(store: Store, name: str) -> str:
     fresh = new_api_key()
     async with store.transaction() as work:
         with contextlib.suppress(NotFoundError):
-            await work.api_keys.revoke(LOCAL_KEY_NAME)
-        await work.api_keys.create(LOCAL_KEY_NAME, fresh.prefix, fresh.key_hash)
+            await work.api_keys.revoke(name)
+        await work.api_keys.create(name, fresh.prefix, fresh.key_hash)
     return fresh.secret
 
 
