@@ -37,7 +37,7 @@ class RunLife(RuleBasedStateMachine):
     @precondition(lambda self: self.status is S.DISPATCHED)
     @rule()
     def admission_taken_back(self) -> None:
-        """Its task was paused or changed."""
+        """Its task was paused."""
         self.move(S.PENDING)
 
     @precondition(lambda self: self.status is S.DISPATCHED)
