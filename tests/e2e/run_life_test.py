@@ -1,5 +1,6 @@
 """Lives of runs: on schedule, by hand, retried, in a chain, drained."""
 
+import os
 import signal
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -7,6 +8,7 @@ from itertools import pairwise
 from fixtures.job_lines import JobLine
 from fixtures.processes import wait_until
 from fixtures.site import Site
+from fixtures.worker import processes_with
 
 
 def test_cron_run_fires_every_second_once(site: Site) -> None:
@@ -60,29 +62,27 @@ def test_retry_goes_on_until_the_job_succeeds(site: Site) -> None:
 def test_time_out_kills_the_job_and_is_told(site: Site) -> None:
     """D10: a job that outlives its time-out is stopped with its children and its run is TIMEOUT."""
     site.start()
-    late = site.processes.work_dir / "late"
+    here, apart = (f"{seconds}.{os.getpid()}" for seconds in (60, 61))
     site.create_task(
-        "slow", parameters={"command": f"(sleep 4; touch {late}) & sleep 60", "shell": True}, timeout_seconds=1
+        "slow", parameters={"command": f"setsid sleep {apart} & sleep {here}", "shell": True}, timeout_seconds=1
     )
-    run = site.processes.wait_for_run(site.trigger("slow"), "TIMEOUT", "COMPLETED", "FAILED")
+    run_id = site.trigger("slow")
+    wait_until(lambda: processes_with(here) and processes_with(apart), 20, "the job and its child run")
+    run = site.processes.wait_for_run(run_id, "TIMEOUT", "COMPLETED", "FAILED")
     assert run["status"] == "TIMEOUT"
-    site.create_task("after", parameters={"command": "sleep 5", "shell": True})
-    site.processes.wait_for_run(site.trigger("after"))
-    assert not late.exists()
+    assert processes_with(here) + processes_with(apart) == []
 
 
 def test_cancel_stops_a_running_job(site: Site) -> None:
     """D8: a cancelled run's process is gone and its status is CANCELLED."""
     site.start()
-    mark = site.processes.work_dir / "survived"
-    site.create_task("long", parameters=site.lines.parameters(f"sleep 6; touch {mark}"))
+    seconds = f"62.{os.getpid()}"
+    site.create_task("long", parameters=site.lines.parameters(f"sleep {seconds}; true"))
     run_id = site.trigger("long")
-    wait_until(lambda: site.lines.read(), 20, "the job has started")
+    wait_until(lambda: processes_with(seconds), 20, "the job runs")
     site.processes.request("POST", f"/api/v1/task-runs/{run_id}/cancel")
     site.processes.wait_for_run(run_id, "CANCELLED", seconds=5)
-    site.create_task("after", parameters={"command": "sleep 7", "shell": True})
-    site.processes.wait_for_run(site.trigger("after"))
-    assert not mark.exists()
+    assert processes_with(seconds) == []
 
 
 def test_dependency_chain_runs_in_order_and_stops_at_a_failure(site: Site) -> None:

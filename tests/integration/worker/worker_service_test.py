@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from fixtures.factories import build_plan, build_session, create_runs, create_task, open_session, status_of
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
+from fixtures.job_lines import JobLines
 from fixtures.tcp_proxy import TcpProxy
 from fixtures.waiting import wait_until
 from fixtures.worker import processes_with
@@ -205,12 +207,17 @@ async def test_worker_integration_hears_its_bell(store: Store, start: Start) -> 
     async with working(start(queue=queue, poll_interval_seconds=600)):
         async with store.autocommit() as work:
             (session,) = await work.worker_sessions.page(alive_only=True)
-        # Its first look, at the start, finds nothing.
-        await asyncio.sleep(0)
-        (run_id,) = await trigger(store, **python("add_async", 1))
+        # Once it has had a run it looks again only when it is rung, or 600 s later.
+        (first,) = await trigger(store, **python("add_async", 1))
+        await queue.ring([session_address(session.id)])
+        await until(store, first, TaskRunStatus.COMPLETED)
+        (unheard,) = await trigger(store, **python("add_async", 1))
+        await asyncio.sleep(0.5)
+        assert await status_of(store, unheard) is TaskRunStatus.DISPATCHED
+
         await queue.ring([session_address(session.id)])
 
-        await until(store, run_id, TaskRunStatus.COMPLETED)
+        await until(store, unheard, TaskRunStatus.COMPLETED)
 
 
 async def test_worker_integration_retries_with_a_delay(store: Store, start: Start) -> None:
@@ -273,6 +280,16 @@ async def test_worker_integration_refuses_endless_results(store: Store, start: S
         assert "worker.result_limit_bytes" in str((await until(store, large, TaskRunStatus.FAILED)).error)
         assert "NUL" in str((await until(store, nul, TaskRunStatus.FAILED)).error)
         assert (await until(store, fine, TaskRunStatus.COMPLETED)).result == "äää"
+
+
+async def test_worker_integration_refuses_json_that_is_too_deep(store: Store, start: Start) -> None:
+    """JSON that PostgreSQL finds too deep fails its own run, and does not hold up the reports of all others."""
+    (deep,) = await trigger(store, **python("give_nested_text"))
+    (fine,) = await trigger(store, **python("add_async", 1))
+
+    async with working(start(drain_seconds=0.0)):
+        assert "its result cannot be stored" in str((await until(store, deep, TaskRunStatus.FAILED)).error)
+        await until(store, fine, TaskRunStatus.COMPLETED)
 
 
 async def test_worker_integration_drain_lets_jobs_end(store: Store, start: Start) -> None:
@@ -372,23 +389,43 @@ async def test_worker_integration_takes_over_from_a_dead_process(store: Store, s
         assert (await until(store, run_id, TaskRunStatus.PENDING)).losses == 1
 
 
-async def test_worker_integration_survives_a_short_outage(store: Store, start: Start, database_url: str) -> None:
-    """Connections that are cut while runs are claimed and reported lose nothing: every run ends once."""
-    await trigger(store, 60, **shell("true"))
+async def test_worker_integration_survives_a_short_outage(
+    store: Store, start: Start, database_url: str, tmp_path: Path
+) -> None:
+    """Connections that are cut while runs are claimed and reported lose nothing and double nothing.
+
+    Counted from the lines that the jobs write: one for each attempt, and one attempt for each run, except those that
+    were claimed by a reply that never came: nobody has executed such an attempt.
+    """
+    lines = JobLines(tmp_path / "lines.txt")
+    run_ids = await trigger(store, 60, task_type="shell", parameters=lines.parameters())
 
     async with working(start(max_concurrent_tasks=5)):
         for _ in range(5):
             await _cut_connections(database_url)
             await asyncio.sleep(0.05)
-        await wait_until(lambda: _all_completed(store), 30)
+        await wait_until(lambda: _readmitted_and_completed(store), 30)
+
+    assert lines.starts() == Counter(run_ids)
+    for line in lines.read():
+        assert (await run_of(store, line.run_id)).attempt == line.attempt
 
 
-async def _cut_connections(url: str) -> None:
+async def _readmitted_and_completed(store: Store) -> bool:
+    async with store.autocommit() as work:
+        # What a dispatcher does with runs that were handed back.
+        await work.task_runs.admit(100)
+    return await _all_completed(store)
+
+
+async def _cut_connections(url: str) -> bool:
+    """Whether there was one to cut."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute(
+        cut = await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name IN ('worker', 'heartbeat')"
         )
+        return cut.rowcount > 0
 
 
 async def test_worker_integration_kills_its_jobs_before_the_lease_ends(
