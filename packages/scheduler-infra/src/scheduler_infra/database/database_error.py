@@ -49,7 +49,9 @@ def translate(error: psycopg.Error) -> SchedulerError:
         )
     if isinstance(error, pg.ReadOnlySqlTransaction):
         return StoreUnavailableError("The database is read-only: it is a standby. Point database.url at the primary.")
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+    # Class 54, a limit of the server exceeded: the statement is at fault, and trying again would never help.
+    is_limit = (error.sqlstate or "").startswith("54")
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and not is_limit:
         return StoreUnavailableError(f"The database cannot be used now: {_sentence(error)} {_REMEDY}")
     return RepositoryError(f"The database refused a statement: {_first_line(error)}")
 
