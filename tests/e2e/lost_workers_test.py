@@ -1,0 +1,89 @@
+"""Workers that freeze, that are killed by their own jobs, and that nothing takes their session from."""
+
+import signal
+
+from fixtures.job_lines import JobLine
+from fixtures.processes import wait_until
+from fixtures.site import QUICK_LEASE, Site
+from scheduler_infra.database.worker_session_repository import MAX_LOSSES
+
+LEASE_SECONDS = float(QUICK_LEASE["SCHEDULER_WORKER__LEASE_SECONDS"])
+
+
+def test_frozen_worker_changes_nothing_when_it_thaws(site: Site) -> None:
+    """A worker that was stopped beyond its lease reports and logs nothing of a run that another has finished.
+
+    Its job ends while it is frozen, so that it thaws with an outcome and with output that it believes to be its own.
+    """
+    site.start(workers=1)
+    frozen = site.processes.started[-1]
+    gate = site.processes.work_dir / "gate"
+    ended = site.processes.work_dir / "ended"
+    site.create_task(
+        "long",
+        parameters=site.lines.parameters(
+            f'test "$SCHEDULER_ATTEMPT" -gt 1 && echo second && exit 0; until test -e {gate}; do sleep 0.1; done; '
+            f"echo first; touch {ended}; exit 7"
+        ),
+    )
+    run_id = site.trigger("long")
+    wait_until(lambda: site.lines.read(), 20, "the job has started")
+    frozen.send(signal.SIGSTOP)
+    gate.touch()
+    wait_until(ended.exists, 20, "the job has ended behind its frozen worker's back")
+    site.start_worker("worker-2")
+    done = site.processes.wait_for_run(run_id, seconds=LEASE_SECONDS + 20)
+
+    frozen.send(signal.SIGCONT)
+    frozen.wait_for_output("session lost", 20)
+    wait_until(lambda: site.workers_alive() == {"worker-1", "worker-2"}, 20, "the thawed worker begins anew")
+
+    run = site.processes.request("GET", f"/api/v1/task-runs/{run_id}").body
+    assert run == done
+    assert (run["worker_id"], run["attempt"], run["losses"], run["failures"]) == ("worker-2", 2, 1, 0)
+    assert run["result"] == {"exit_code": 0}
+    assert site.lines.read() == [JobLine(run_id, 1), JobLine(run_id, 2)]
+    logs = site.processes.request("GET", f"/api/v1/task-runs/{run_id}/logs").body
+    assert [(entry["attempt"], entry["content"]) for entry in logs["items"]] == [(2, "second\n")]
+
+
+def test_run_that_kills_its_workers_is_quarantined(site: Site) -> None:
+    """A run that costs a worker at each start is started max_losses times and no more; then others work on."""
+    site.start(workers=1)
+    # The worker is the parent of the shell that runs the command.
+    site.create_task("killer", parameters=site.lines.parameters("kill -9 $PPID; sleep 5"))
+    run_id = site.trigger("killer")
+    for losses in range(1, MAX_LOSSES + 1):
+        worker = site.processes.started[-1]
+        assert worker.wait(30) == -signal.SIGKILL
+        wait_until(lambda: len(site.lines.read()) == losses, 5, f"{losses} starts")  # noqa: B023 - called at once
+        site.start_worker("worker-1")
+    run = site.processes.wait_for_run(run_id, "QUARANTINED", seconds=30)
+
+    site.create_task("harmless")
+    site.processes.wait_for_run(site.trigger("harmless"), seconds=20)
+
+    assert (run["attempt"], run["losses"], run["failures"]) == (MAX_LOSSES, MAX_LOSSES, 0)
+    assert site.lines.starts()[run_id] == MAX_LOSSES
+
+
+def test_function_that_holds_the_interpreter_costs_no_session(site: Site) -> None:
+    """A C call that holds the interpreter's lock for longer than the lease is one execution like any other."""
+    module = site.processes.work_dir / "holding.py"
+    module.write_text(
+        "import ctypes, os\n\n"
+        "def hold(seconds):\n"
+        f"    with open({str(site.lines.path)!r}, 'a') as lines:\n"
+        "        lines.write(f\"{os.environ['SCHEDULER_RUN_ID']} {os.environ['SCHEDULER_ATTEMPT']}\\n\")\n"
+        "    ctypes.PyDLL(None).sleep(seconds)\n"
+        "    return 'done'\n"
+    )
+    site.start(workers=2)
+    site.create_task("hold", task_type="python", parameters={"callable": "holding:hold", "args": [8]})
+    run_id = site.trigger("hold")
+
+    run = site.processes.wait_for_run(run_id, seconds=40)
+
+    assert (run["attempt"], run["losses"], run["result"]) == (1, 0, "done")
+    assert site.lines.read() == [JobLine(run_id, 1)]
+    assert not any("session lost" in process.output for process in site.processes.started)
