@@ -39,6 +39,8 @@ _SWEEP_SECONDS = 1.0
 _OVERTIME_SECONDS = 10.0
 """How long after its time-out or cancel, grace included, a run may go on before the worker steps in."""
 _GOODBYE_SECONDS = 5.0
+_LEAVE_SECONDS = 3.0
+"""How long a session that is over waits for killed jobs: less than a component that is cancelled is given to leave."""
 
 
 class SessionEnd(Enum):
@@ -168,7 +170,7 @@ class SessionLife:
             self._kill_now()
             for live in self._live_runs:
                 live.stop(StopReason.LOST, self._clock.monotonic())
-            await self._ended(self._tasks(), _OVERTIME_SECONDS)
+            await self._ended(self._tasks(), _LEAVE_SECONDS)
             await self._heartbeat.stop()
         if self._failure is not None:
             raise self._failure
