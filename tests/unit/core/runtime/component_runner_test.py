@@ -1,6 +1,7 @@
 """How components start, stop and fail together."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from scheduler_core.errors import SchedulerError, StoreUnavailableError
 from scheduler_core.interfaces import Component
+from scheduler_core.runtime import component_runner
 from scheduler_core.runtime.component_runner import ComponentRunner
 
 Ready = Callable[[str], None]
@@ -216,3 +218,34 @@ async def test_run_stops_while_starting(stage: Stage) -> None:
     slow = stage.actor("b", starts=False, during=interrupted)
     assert await stage.run(stage.actor("a"), slow, stage.actor("c")) == 0
     assert stage.diary == ["start a", "ready a", "start b", "stop b", "end b", "stop a", "end a"]
+
+
+async def test_run_stops_the_others_before_it_leaves_a_component_that_is_stuck(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A component that does not even react to being cancelled does not leave the database behind it running."""
+    monkeypatch.setattr(component_runner, "_CANCEL_SECONDS", 0.1)
+    release = asyncio.Event()
+    left_after: list[str] = []
+
+    async def swallow() -> None:
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+
+    def leave(code: int) -> None:
+        stage.left_with.append(code)
+        left_after.extend(stage.diary)
+        release.set()
+
+    runner = ComponentRunner(
+        cast(list[Component], [stage.actor("database"), stage.actor("stuck", after=swallow)]),
+        grace_seconds=0.1,
+        report_ready=lambda name, line: None,
+        report_all_ready=send(signal.SIGTERM),
+        exit_now=leave,
+    )
+    await asyncio.wait_for(runner.run(), 20)
+
+    assert stage.left_with == [1]
+    assert "end database" in left_after

@@ -44,6 +44,7 @@ class ComponentRunner:
         self._stop = asyncio.Event()
         self._leave_now = asyncio.Event()
         self._forced_code: ExitCode | None = None
+        self._is_stuck = False
 
     async def run(self) -> int:
         """Return the exit code: 0 after a stop that was asked for, 1 when a component failed, 128 + n when forced."""
@@ -54,6 +55,9 @@ class ComponentRunner:
                     self._report_all_ready()
                     await self._stop.wait()
                 await self._stop_all()
+                if self._is_stuck:
+                    # The group would wait for it for ever.
+                    self._exit_now(self._exit_code() or ExitCode.FAILURE)
         finally:
             for number in handled:
                 asyncio.get_running_loop().remove_signal_handler(number)
@@ -123,7 +127,8 @@ class ComponentRunner:
         await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
         if not task.done():
             complain(f"The component '{supervised.name}' does not react to being cancelled; leaving without it.")
-            self._exit_now(self._exit_code() or ExitCode.FAILURE)
+            # Only after the others: a database, for one, would be left running.
+            self._is_stuck = True
 
     def _exit_code(self) -> int:
         told = any(supervised.failure is not None for supervised in self._supervised)
