@@ -18,9 +18,10 @@ from fixtures.documentation import EXECUTED, ROOT, Block, Reader, all_blocks, bl
 from fixtures.processes import RunningProcess, SchedulerProcesses, free_port, wait_until
 from scheduler_infra.database.embedded.server_account import server_account
 
+ONE_HOST = ROOT / "docs/deployment/one-host.md"
 TWO_HOSTS = ROOT / "docs/deployment/two-hosts.md"
 QUICKSTART = ROOT / "examples/quickstart/README.md"
-PAGES = {ROOT / "README.md", TWO_HOSTS, QUICKSTART}
+PAGES = {ROOT / "README.md", ONE_HOST, TWO_HOSTS, QUICKSTART}
 
 
 def _commands(page: Path) -> list[Block]:
@@ -60,6 +61,44 @@ def test_quickstart_page_works_as_written(
     reader = Reader(scheduler_processes, checkout, {**environment, "SCHEDULER_WORKER__ALLOW_ROOT": "true"})
     blocks = [replace(block, text=block.text.replace("/tmp/", f"{tmp_path}/")) for block in _commands(QUICKSTART)]
     _follow(reader, blocks, request)
+
+
+@pytest.mark.timeout(400)
+def test_one_host_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest
+) -> None:
+    """Typed as it stands, the page gives a service that works, and that ends in an orderly way when it is stopped."""
+    folder = scheduler_processes.directory
+    unit, log, code = (folder / name for name in ("scheduler.service", "service.log", "exit-code"))
+    value = f"sed -n 's/^{{}}=//p' {unit}"
+    _write_programs(
+        folder / "bin",
+        {
+            "useradd": '[ "$1" = "--system" ]',
+            "systemctl": f"""case "$*" in
+                daemon-reload) test -s {unit} ;;
+                "enable --now scheduler")
+                    {{ env $({value.format("Environment")}) setsid $({value.format("ExecStart")}) &
+                       echo $! > {folder}/pid; wait $!; echo $? > {code}; }} > {log} 2>&1 & ;;
+                "stop scheduler")
+                    kill -TERM "$(cat {folder}/pid)"; until [ -s {code} ]; do sleep 0.1; done ;;
+                *) exit 1 ;;
+            esac""",
+        },
+    )
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    environment = _as_in_a_terminal(scheduler_processes, *kept)
+    environment["PATH"] = f"{folder / 'bin'}:{os.environ['PATH']}"
+    replacements = {
+        "/opt/scheduler": f"{folder}/opt/scheduler",
+        "/etc/scheduler": str(scheduler_processes.config_dir),
+        "/etc/systemd/system/scheduler.service": str(unit),
+        "/var/lib/scheduler": str(scheduler_processes.state_dir),
+    }
+    reader = Reader(scheduler_processes, ROOT, environment)
+    blocks = [replace(block, text=_replaced(block.text, replacements)) for block in _commands(ONE_HOST)]
+    _follow(reader, blocks, request)
+    assert code.read_text() == "0\n", log.read_text()
 
 
 @pytest.fixture
@@ -117,22 +156,26 @@ class DebianCluster:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def _write_stand_ins(folder: Path, cluster: DebianCluster, broker: RabbitMQServer) -> None:
-    """Programs of a host that a test must not touch; each does to the test's own servers what it would do there."""
-    settings = " ".join(f"'{name}={value}'" for name, value in broker._environment().items())
+def _write_programs(folder: Path, programs: dict[str, str]) -> None:
+    """Stand-ins for programs of a host that a test must not touch: shell scripts."""
+    folder.mkdir()
+    for name, program in programs.items():
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{program}\n")
+        path.chmod(0o755)
+
+
+def _programs_of_two_hosts(cluster: DebianCluster, broker: RabbitMQServer) -> dict[str, str]:
+    """Each does to the test's own servers what it would do to those of the host."""
+    settings = " ".join(f"'{name}={value}'" for name, value in broker.environment.items())
     superuser = f"PGHOST={cluster.directory} PGPORT={cluster.port} PGUSER=postgres"
-    programs = {
+    return {
         # What the page installs has to be there: then there is nothing to do.
         "apt-get": '[ "$1 $2" = "install --yes" ] && shift 2 && dpkg-query -W "$@" >/dev/null',
         "systemctl": f'[ "$*" = "restart postgresql" ] && kill -HUP "$(head -n 1 {cluster.data}/postmaster.pid)"',
         "runuser": f'[ "$1 $2 $3" = "-u postgres --" ] && shift 3 && exec env {superuser} "$@"',
         "rabbitmqctl": f'exec env {settings} /usr/lib/rabbitmq/bin/rabbitmqctl "$@"',
     }
-    folder.mkdir()
-    for name, program in programs.items():
-        path = folder / name
-        path.write_text(f"#!/bin/sh\n{program}\n")
-        path.chmod(0o755)
 
 
 @pytest.mark.timeout(600)
@@ -144,7 +187,7 @@ def test_two_hosts_page_works_as_written(
 ) -> None:
     """Typed as it stands, the walk-through gives a distributed system in which both workers work."""
     folder = scheduler_processes.directory
-    _write_stand_ins(folder / "bin", debian_cluster, rabbitmq_server)
+    _write_programs(folder / "bin", _programs_of_two_hosts(debian_cluster, rabbitmq_server))
     environment = _as_in_a_terminal(scheduler_processes, "SCHEDULER_STATE_DIR", "SCHEDULER_WORKER__ALLOW_ROOT")
     environment["PATH"] = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     replacements = {
