@@ -119,12 +119,17 @@ async def test_execute_says_precisely_what_failed(
     assert value(await call(executor, "add", output, 1)) == 2
 
 
-async def test_execute_answers_once_when_a_function_forks(executor: PythonExecutor, output: CollectedOutput) -> None:
+async def test_execute_answers_once_when_a_function_forks(output: CollectedOutput) -> None:
     """A fork that returns as well gives no second answer, which the next run would take for its own."""
-    results = [value(await call(executor, "fork_and_return", output))]
-    results += [value(await call(executor, "add", output, number)) for number in (10, 20)]
+    executor = PythonExecutor(children_max=1, python_path=[TESTS])
+    try:
+        results = [value(await call(executor, "add", output, 0))]
+        results.append(value(await call(executor, "fork_and_return", output)))
+        results += [value(await call(executor, "add", output, number)) for number in range(10, 20)]
+    finally:
+        await executor.close()
 
-    assert results == ["parent", 11, 21]
+    assert results == [1, "parent", *range(11, 21)]
 
 
 async def test_execute_notices_the_end_of_a_child_whose_fork_lives(
