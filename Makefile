@@ -16,7 +16,8 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
-# Unit and integration tests share nothing between processes; end-to-end tests measure time and run alone.
+# Tests share nothing between processes: each has its own servers, ports and folders. Files stay together, so that what a
+# file's tests share is made once; end-to-end tests mostly wait, and two of them at a time take half as long.
 TEST_WORKERS ?= 2
 PYTHON_FILES := packages tests examples migrations
 
@@ -86,7 +87,7 @@ test-integration: sync services  ## Run the tests that need a real PostgreSQL an
 .PHONY: test-e2e
 test-e2e: sync services  ## Run the tests that start the installed console scripts
 	@echo "== end-to-end tests"
-	@$(PYTEST) -q tests/e2e $(PYTEST_ARGS)
+	@$(PYTEST) -q -n $(TEST_WORKERS) --dist loadfile tests/e2e $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: sync  ## Check style, types, arrows, import budgets, the lock file and that generated files are current
