@@ -115,7 +115,7 @@ def _parse_yaml(text: str, file: str) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506
+        return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506  it is a safe loader
     except yaml.YAMLError as error:
         told = " ".join(str(error).replace('in "<unicode string>", ', "").split())
         raise UsageError([Problem(file, f"is not YAML: {told}.")]) from error

@@ -229,9 +229,9 @@ class WorkerSessionRepository(Protocol):
     async def open(self, session: NewWorkerSession, now: datetime | None = None) -> int:
         """Begin a session with a full lease and return its id.
 
-        A session of the same worker id that is alive raises WorkerIdTakenError; one whose lease has run out, or
-        whose process (same host and boot, see NewWorkerSession) `replaces` has shown to be dead, is first
-        declared LOST and its runs are freed.
+        A session of the same worker id that is alive raises WorkerIdTakenError; one whose lease has run out is
+        first declared LOST and its runs are freed. Who knows that the holder's process is dead calls declare_lost
+        before.
         """
 
     async def alive_with_id(self, worker_id: str) -> NewWorkerSession | None:
