@@ -121,6 +121,37 @@ async def test_infra_integration_whoever_waits_is_served_when_the_server_is_back
         await store.close()
 
 
+@pytest.mark.parametrize("steps", range(12))
+async def test_infra_integration_cancelled_user_ends_although_its_connection_comes_in_the_same_moment(
+    database_url: str, tmp_path: Path, steps: int
+) -> None:
+    """A cancel is never forgotten, at whichever step of the hand-over it comes: who waits for the task would hang."""
+    config = DatabaseConfig(url=database_url)
+    store = await open_store(config, state_dir=tmp_path, application_name="tests", max_connections=1)
+
+    async def use_for_ever() -> None:
+        while True:
+            async with store.autocommit() as work:
+                await work.task_runs.seconds_to_next()
+            await asyncio.sleep(60)
+
+    try:
+        async with store.autocommit():
+            user = asyncio.create_task(use_for_ever())
+            await asyncio.sleep(0.05)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        user.cancel()
+        await asyncio.wait({user}, timeout=5)
+        assert user.cancelled()
+        # And its connection is there for others.
+        async with store.autocommit() as work:
+            assert await work.task_runs.seconds_to_next() is None
+    finally:
+        user.cancel()
+        await store.close()
+
+
 def break_connections(url: str) -> None:
     """Let the server end all other connections to its database."""
     with psycopg.connect(url, autocommit=True) as connection:

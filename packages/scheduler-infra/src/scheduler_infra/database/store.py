@@ -1,5 +1,6 @@
 """The store: a small pool of connections, and units of work over them."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -116,6 +117,7 @@ class PostgresStore(Store):
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection[Any]]:
+        cancels_before = _cancels()
         try:
             connection = await self._pool.getconn()
         except PoolTimeout as error:
@@ -124,6 +126,10 @@ class PostgresStore(Store):
                 f"{self._pool.max_size} connections of this process are in use (database.max_connections)."
             ) from error
         try:
+            if _cancels() > cancels_before:
+                # The pool waits with asyncio.wait_for, which before Python 3.12 forgets a cancel that comes together
+                # with what it waits for. Whoever cancelled would wait for ever for this task to end.
+                raise asyncio.CancelledError
             yield connection
         finally:
             is_broken = connection.broken
@@ -131,6 +137,11 @@ class PostgresStore(Store):
             if is_broken:
                 # The server was most likely started anew: the idle ones are as dead, and would each fail once.
                 await self._pool.drain()
+
+
+def _cancels() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def open_pool(
