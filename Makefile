@@ -121,6 +121,14 @@ build: | $(UV)  ## Build the ten artifacts (five wheels, five sdists) into dist/
 bench: sync  ## Measure throughput with the installed console scripts; prints one JSON line
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH_ARGS)
 
+.PHONY: bench-schedule
+bench-schedule: sync  ## Measure how schedules are computed and fired; prints JSON lines
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.schedules $(BENCH_ARGS)
+
+.PHONY: dst-sweep
+dst-sweep: sync  ## Compare the slots with an oracle, wherever clocks change in 2024 to 2027; about ten minutes
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.dst_sweep
+
 .PHONY: clean
 clean:  ## Remove what make has built and downloaded here; data in the state directory stays
 	@rm -rf dist .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

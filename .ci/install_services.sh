@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs Debian's RabbitMQ and PostgreSQL where they are missing, for the tests that need the real ones: as root,
-# through apt, starting nothing. Elsewhere it changes nothing; the tests then report in one loud line what was not run.
+# Installs Debian's RabbitMQ, PostgreSQL and libfaketime where they are missing, for the tests that need the real ones: as
+# root, through apt, starting nothing. Elsewhere it changes nothing; the tests then report in one loud line what was not run.
 set -euo pipefail
 
 missing=()
 command -v rabbitmq-server >/dev/null || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -13,6 +13,7 @@ pytest_plugins = [
     "fixtures.documentation",
     "fixtures.query_change",
     "fixtures.site",
+    "fixtures.stepped_clock",
 ]
 
 _KINDS = ("unit", "integration", "e2e")

@@ -58,6 +58,46 @@ def test_client_commands_do_what_they_say(scheduler_processes: SchedulerProcesse
     assert run("task", "trigger", "hello").returncode == 3
 
 
+def test_schedules_are_shown_before_they_are_saved(scheduler_processes: SchedulerProcesses) -> None:
+    """simulate needs no server for files; --dry-run stores nothing; show and simulate --task tell the same slots."""
+    file = scheduler_processes.work_dir / "tasks.toml"
+    file.write_text(
+        '[[task]]\nname = "nightly"\ntask_type = "shell"\nparameters = { command = ["true"] }\n'
+        'schedule = { cron = "H H * * *", timezone = "Europe/Berlin", on_gap = "skip" }\noverlap = "queue"\n'
+    )
+    week = ("--from", "2027-03-26", "--to", "2027-04-02", "-o", "json")
+    by_file = scheduler_processes.run("simulate", str(file), *week)
+    assert by_file.returncode == 0, by_file.stderr
+    assert len(by_file.stdout.splitlines()) in (6, 7)  # the clocks may skip one
+    assert scheduler_processes.run("simulate", str(file), "--from", "+1d", "--to", "-1d").returncode == 2
+
+    scheduler_processes.start_up()
+    dry = scheduler_processes.run("task", "create", "poll", "--command", "true", "--after-end", "10m", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "10m after the end of the last run" in dry.stdout
+    assert scheduler_processes.run("task", "show", "poll").returncode == 3
+
+    assert scheduler_processes.run("task", "apply", str(file)).returncode == 0
+    task = scheduler_processes.run_json("task", "show", "nightly", "--preview")
+    assert (task["overlap"], task["schedule"]["on_gap"]) == ("queue", "skip")
+    assert task["preview"]["slots"][0]["scheduled_at"] == task["next_run_at"]
+    by_server = scheduler_processes.run("simulate", "--task", "nightly", *week)
+    assert by_server.stdout == by_file.stdout
+    shown = scheduler_processes.run("task", "show", "nightly")
+    assert "NEXT (Europe/Berlin)\tUTC\tHERE\tNOTE" in shown.stdout
+
+    flags = ("--every", "15m", "--jitter", "30s", "--misfire", "all", "--misfire-grace", "1h", "--overlap", "skip")
+    assert scheduler_processes.run("task", "create", "often", "--command", "true", *flags).returncode == 0
+    often = scheduler_processes.run_json("task", "show", "often")
+    assert often["schedule"] == {"every": "15m", "jitter": "30s", "timezone": "UTC"}
+    assert (often["misfire"], often["misfire_grace_seconds"], often["overlap"]) == ("all", 3600.0, "skip")
+    refused = scheduler_processes.run(
+        "task", "update", "often", "--schedule", "CRON_TZ=UTC @daily", "--timezone", "Mars"
+    )
+    assert refused.returncode == 2
+    assert "Mars" in refused.stderr
+
+
 def test_logs_follow_shows_lines_while_the_job_runs(scheduler_processes: SchedulerProcesses) -> None:
     """A follower sees a line before the job has ended, and ends with the run; Ctrl-C in a wait is 130."""
     scheduler_processes.start_up()

@@ -21,7 +21,9 @@ from scheduler_infra.database.embedded.server_account import server_account
 ONE_HOST = ROOT / "docs/deployment/one-host.md"
 TWO_HOSTS = ROOT / "docs/deployment/two-hosts.md"
 QUICKSTART = ROOT / "examples/quickstart/README.md"
-PAGES = {ROOT / "README.md", ONE_HOST, TWO_HOSTS, QUICKSTART}
+LEDGER = ROOT / "docs/ledger.md"
+SCHEDULES = ROOT / "docs/schedules.md"
+PAGES = {ROOT / "README.md", ONE_HOST, TWO_HOSTS, QUICKSTART, LEDGER, SCHEDULES}
 
 
 def _commands(page: Path) -> list[Block]:
@@ -61,6 +63,27 @@ def test_quickstart_page_works_as_written(
     reader = Reader(scheduler_processes, checkout, {**environment, "SCHEDULER_WORKER__ALLOW_ROOT": "true"})
     blocks = [replace(block, text=block.text.replace("/tmp/", f"{tmp_path}/")) for block in _commands(QUICKSTART)]
     _follow(reader, blocks, request)
+
+
+@pytest.mark.timeout(400)
+def test_ledger_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's task has the ledger that is shown, and the entry that is taken away is found missing."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(LEDGER), request)
+    (up,) = scheduler_processes.started
+    up.interrupt()
+    up.wait()
+
+
+def test_schedules_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's tasks have the slots that are shown, without any server."""
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes))
+    _follow(reader, _commands(SCHEDULES), request)
 
 
 @pytest.mark.timeout(400)

@@ -201,10 +201,10 @@ async def test_api_integration_resumes_after_what_it_missed(api: Api, store: Sto
     assert slot.scheduled_at > recorded
 
 
-def _advance(task_id: int, last_slot_at: datetime) -> Any:
+def _advance(task_id: int, recorded_until: datetime) -> Any:
     from scheduler_core.models import ScheduleAdvance
 
-    return ScheduleAdvance(task_id=task_id, last_slot_at=last_slot_at, next_due_at=None)
+    return ScheduleAdvance(task_id=task_id, recorded_until=recorded_until, next_due_at=None)
 
 
 async def test_api_integration_resumes_twice_as_once(api: Api) -> None:

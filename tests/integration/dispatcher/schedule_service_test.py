@@ -21,13 +21,16 @@ from scheduler_dispatcher.settlement_service import SettlementService
 from scheduler_dispatcher.shared_bell import SharedBell
 
 EVERY_MINUTE = Schedule(cron="* * * * *")
-# Due once in a test, whenever that runs: its present slot is given, and the next one is far away.
-YEARLY = Schedule(cron="@yearly")
 
 
 def last_minute(minutes_before: int = 0) -> datetime:
     """The last full minute, or one some minutes before."""
     return datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes_before)
+
+
+def yearly(due: datetime) -> Schedule:
+    """Due once in a test: then, and in a year."""
+    return Schedule(cron=f"{due.minute} {due.hour} {due.day} {due.month} *")
 
 
 def schedules(store: Store, queue: InMemoryMessageQueue | None = None, batch: int = 1000) -> ScheduleService:
@@ -53,7 +56,7 @@ def count(url: str, statement: str) -> int:
 async def test_dispatcher_integration_slot_gets_its_run_and_the_worker_is_rung(store: Store) -> None:
     """A due slot becomes a DISPATCHED run, its schedule moves on, and a free worker hears of it."""
     due = last_minute()
-    task = await create_task(store, schedule=YEARLY, next_due=due)
+    task = await create_task(store, schedule=yearly(due), next_due=due)
     session_id = await open_session(store)
     queue = InMemoryMessageQueue()
     delay = await until_idle(schedules(store, queue))
@@ -63,8 +66,10 @@ async def test_dispatcher_integration_slot_gets_its_run_and_the_worker_is_rung(s
         [run] = await work.task_runs.page(task_id=task.id)
         [position] = await work.schedules.position([task.id])
     assert (run.status, run.scheduled_at, run.trigger) == (TaskRunStatus.DISPATCHED, due, "SCHEDULE")
-    assert position.last_slot_at == due
-    assert position.next_due_at == datetime(due.year + 1, 1, 1, tzinfo=UTC)
+    assert position.recorded_until == due
+    assert position.next_due_at is not None
+    assert (position.next_due_at.month, position.next_due_at.day) == (due.month, due.day)
+    assert position.next_due_at > due
 
 
 async def test_dispatcher_integration_missed_slots_are_on_record(store: Store) -> None:
@@ -85,8 +90,9 @@ async def test_dispatcher_integration_dispatchers_side_by_side_give_each_slot_on
 ) -> None:
     """D13: two dispatchers that look at the same moment make one run for each slot, and leave none out."""
     async with store.transaction() as work:
-        definitions = [build_definition(schedule=YEARLY) for _ in range(300)]
-        await work.tasks.create(definitions, [last_minute()] * len(definitions))
+        due = last_minute()
+        definitions = [build_definition(schedule=yearly(due)) for _ in range(300)]
+        await work.tasks.create(definitions, [due] * len(definitions))
     await asyncio.gather(
         *(until_idle(schedules(each, batch=7)) for each in (store, second_store, store, second_store)),
     )
@@ -100,9 +106,12 @@ async def test_dispatcher_integration_a_slot_that_has_its_run_gets_no_second_one
 ) -> None:
     """A dispatcher that comes to a slot again, with its schedule set back, makes no second run."""
     due = last_minute()
-    task = await create_task(store, schedule=YEARLY, next_due=due)
+    task = await create_task(store, schedule=yearly(due), next_due=due)
     await until_idle(schedules(store))
-    set_back = b"UPDATE scheduler.schedules SET next_due_at = (SELECT min(scheduled_at) FROM scheduler.task_runs)"
+    set_back = (
+        b"UPDATE scheduler.schedules SET next_due_at = (SELECT min(scheduled_at) FROM scheduler.task_runs), "
+        b"last_slot_at = NULL"
+    )
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(set_back)
         await until_idle(schedules(store))
@@ -118,7 +127,7 @@ async def test_dispatcher_integration_a_slot_that_has_its_run_gets_no_second_one
 
 async def test_dispatcher_integration_paused_task_makes_no_run(store: Store) -> None:
     """A paused task's due slot is nobody's."""
-    task = await create_task(store, schedule=YEARLY, next_due=last_minute())
+    task = await create_task(store, schedule=Schedule(at=last_minute()), next_due=last_minute())
     async with store.transaction() as work:
         await work.tasks.set_status([task.id], TaskStatus.PAUSED)
     await until_idle(schedules(store))
@@ -128,7 +137,8 @@ async def test_dispatcher_integration_paused_task_makes_no_run(store: Store) -> 
 
 async def test_dispatcher_integration_chain_runs_in_order(store: Store) -> None:
     """A downstream waits for its upstream and is released by settlement when that has completed."""
-    first = await create_task(store, name="first", schedule=YEARLY, next_due=last_minute())
+    due = last_minute()
+    first = await create_task(store, name="first", schedule=yearly(due), next_due=due)
     second = await create_task(store, name="second", dependencies=("first",))
     session_id, queue = await open_session(store), InMemoryMessageQueue()
     await until_idle(schedules(store, queue))
@@ -146,7 +156,8 @@ async def test_dispatcher_integration_chain_runs_in_order(store: Store) -> None:
 
 async def test_dispatcher_integration_retry_is_admitted_when_its_delay_ends(store: Store) -> None:
     """A failed run with retries left is claimable again after its delay, and not before."""
-    await create_task(store, schedule=YEARLY, next_due=last_minute(), max_retries=1)
+    due = last_minute()
+    await create_task(store, schedule=yearly(due), next_due=due, max_retries=1)
     session_id, queue = await open_session(store), InMemoryMessageQueue()
     await until_idle(schedules(store, queue))
     dispatch = DispatchService(store, Ringer(store, queue), batch=100, poll_interval_seconds=5.0)
@@ -190,8 +201,9 @@ async def test_dispatcher_integration_ten_thousand_due_tasks_take_seconds(store:
     """10,000 tasks due at once are on their way within seconds (about one on an idle machine)."""
     tasks = 10_000
     async with store.transaction() as work:
-        definitions = [build_definition(schedule=YEARLY) for _ in range(tasks)]
-        await work.tasks.create(definitions, [last_minute()] * tasks)
+        due = last_minute()
+        definitions = [build_definition(schedule=yearly(due)) for _ in range(tasks)]
+        await work.tasks.create(definitions, [due] * tasks)
     began = time.perf_counter()
     await until_idle(schedules(store))
     seconds = time.perf_counter() - began

@@ -22,9 +22,12 @@ from scheduler_core.interfaces import Store
 from scheduler_core.models import (
     FlowRequest,
     Lane,
+    MisfirePolicy,
+    OverlapPolicy,
     RetryPolicy,
     RunTrigger,
     Schedule,
+    ScheduleAdvance,
     Task,
     TaskGraph,
     TaskRunStatus,
@@ -32,6 +35,8 @@ from scheduler_core.models import (
 )
 
 pytestmark = every_postgresql
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 async def test_infra_integration_create_keeps_the_whole_definition(store: Store) -> None:
@@ -47,6 +52,10 @@ async def test_infra_integration_create_keeps_the_whole_definition(store: Store)
         max_retries=3,
         retry=RetryPolicy(delay_seconds=1.5, jitter=0.0),
         description="what it does",
+        misfire=MisfirePolicy.SKIP,
+        misfire_grace_seconds=12.5,
+        misfire_runs_max=3,
+        overlap=OverlapPolicy.CANCEL_PREVIOUS,
     )
     async with store.transaction() as work:
         (task,) = await work.tasks.create([definition], [None])
@@ -212,7 +221,7 @@ async def test_infra_integration_update_keeps_the_place_of_a_schedule_that_stays
     before = await set_status(store, task, TaskStatus.PAUSED)
     async with store.transaction() as work:
         await work.tasks.set_status([task.id], TaskStatus.ACTIVE)
-        await work.schedules.restart([task.id], [due])
+        await work.schedules.record([ScheduleAdvance(task_id=task.id, recorded_until=NOON, next_due_at=due)])
     changed = build_definition(name=task.name, schedule=task.schedule, queue="slow")
     async with store.transaction() as work:
         (after,) = await work.tasks.update([task.id], [changed], [before.next_run_at])
@@ -234,7 +243,7 @@ async def test_infra_integration_pause_and_resume_hold_and_release(store: Store)
     await set_status(store, task, TaskStatus.ACTIVE)
     async with store.autocommit() as work:
         assert [r.run_id for r in await work.task_runs.admit(10)] == [run.run_id]
-        await work.schedules.restart([task.id], [due])
+        await work.schedules.record([ScheduleAdvance(task_id=task.id, recorded_until=NOON, next_due_at=due)])
         assert (await work.tasks.get(task.id, "default")).next_run_at == due
 
 

@@ -129,14 +129,26 @@ async def test_infra_integration_claim_steps_over_locked_rows(store: Store, seco
 
 
 async def test_infra_integration_claim_refuses_a_session_that_is_over(store: Store) -> None:
-    """Closed, expired and unknown sessions get an error, not runs."""
+    """Closed, lost and unknown sessions get an error, not runs."""
     closed = await open_session(store)
-    expired = await open_session(store, lease_seconds=0.0)
+    lost = await open_session(store, lease_seconds=0.0)
     async with store.autocommit() as work:
         await work.worker_sessions.close(closed)
-    for session in (closed, expired, 10**9):
+        await work.worker_sessions.reap([lost])
+    for session in (closed, lost, 10**9):
         with pytest.raises(SessionFencedError):
             await claim(store, session)
+
+
+async def test_infra_integration_session_works_on_until_somebody_ends_it(store: Store) -> None:
+    """A lease that has passed by the wall clock takes no run away; only being reaped does."""
+    await create_runs(store, build_plan(await create_task(store)), copies=2)
+    session = await open_session(store, lease_seconds=0.0)
+    first, second = await claim(store, session, 2)
+    async with store.autocommit() as work:
+        (finished,) = await work.task_runs.finish(session, [report(first)])
+        (handed_back,) = await work.task_runs.hand_back(session, [RunKey(second.id, second.attempt)])
+    assert (finished.status, handed_back.status) == (TaskRunStatus.COMPLETED, TaskRunStatus.PENDING)
 
 
 async def test_infra_integration_finish_records_the_outcome_once(store: Store) -> None:
@@ -282,10 +294,10 @@ async def test_infra_integration_settle_releases_after_the_last_upstream(store: 
     first, second = await claim(store, session, 2)
     async with store.autocommit() as work:
         await work.task_runs.finish(session, [report(first)])
-        assert await work.task_runs.settle(10, [first.id]) == []
-        assert await work.task_runs.settle(10, [first.id]) == []
+        assert (await work.task_runs.settle(10, [first.id])).released == []
+        assert (await work.task_runs.settle(10, [first.id])).released == []
         await work.task_runs.finish(session, [report(second)])
-        released = await work.task_runs.settle(10)
+        released = (await work.task_runs.settle(10)).released
     assert [run.run_id for run in released] == [created[2].run_id]
 
 
@@ -311,7 +323,7 @@ async def test_infra_integration_settle_by_two_at_once_releases_once(store: Stor
         released: list[int] = []
         for run_id in ids:
             async with over.transaction() as work:
-                released += [run.run_id for run in await work.task_runs.settle(10, [run_id])]
+                released += [run.run_id for run in (await work.task_runs.settle(10, [run_id])).released]
         return released
 
     first, second = await asyncio.gather(settle(store, by_task[0]), settle(second_store, by_task[1]))
@@ -350,7 +362,7 @@ async def test_infra_integration_settle_skips_what_a_failure_leaves_impossible(s
     (run,) = await claim(store, session)
     async with store.autocommit() as work:
         await work.task_runs.finish(session, [report(run, TaskRunStatus.FAILED, error="no")])
-        assert await work.task_runs.settle(10, [run.id]) == []
+        assert (await work.task_runs.settle(10, [run.id])).released == []
         after = [await work.task_runs.get(c.run_id) for c in created[1:]]
     assert [r.status for r in after] == [TaskRunStatus.SKIPPED] * 2
     assert [r.error for r in after] == [
@@ -365,7 +377,7 @@ async def test_infra_integration_settle_goes_on_when_a_batch_releases_nothing(st
     created = await create_runs(store, build_plan(root, child), copies=5)
     async with store.autocommit() as work:
         await work.task_runs.cancel([run.run_id for run in created if run.task_id == root.id])
-        assert await work.task_runs.settle(2) == []
+        assert (await work.task_runs.settle(2)).released == []
         children = await work.task_runs.get_many([run.run_id for run in created if run.task_id == child.id])
     assert [run.status for run in children] == [TaskRunStatus.SKIPPED] * 5
 

@@ -86,11 +86,14 @@ async def test_infra_integration_renew_tells_what_the_session_holds(store: Store
     assert (sighting.renewals, sighting.lease_expired) == (2, False)
 
 
-async def test_infra_integration_renew_refuses_an_expired_session(store: Store) -> None:
-    """A lease that has run out cannot be renewed, also when nobody has reaped the session yet."""
+async def test_infra_integration_renew_goes_on_until_the_session_is_reaped(store: Store) -> None:
+    """A lease that has passed by the wall clock can be renewed until somebody has ended the session, not afterwards."""
     session = await open_session(store)
+    later = after_lease()
     async with store.autocommit() as work:
-        assert await work.worker_sessions.renew(session, now=after_lease()) is None
+        assert await work.worker_sessions.renew(session, now=later) == []
+        await work.worker_sessions.reap([session], later + timedelta(hours=1))
+        assert await work.worker_sessions.renew(session, now=later) is None
 
 
 async def test_infra_integration_close_hands_back_what_is_held(store: Store) -> None:

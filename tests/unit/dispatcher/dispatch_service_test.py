@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fixtures.dispatcher_fakes import ScriptedStore
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
-from scheduler_core.models import CreatedRun, TaskRunStatus
+from scheduler_core.models import DISPATCHERS, CreatedRun, TaskRunStatus
 from scheduler_dispatcher.dispatch_service import DispatchService
 from scheduler_dispatcher.ringer import Ringer
 from scheduler_dispatcher.settlement_service import SettlementService
@@ -21,6 +21,15 @@ async def test_dispatch_look_rings_for_admitted_runs() -> None:
     store.to_next = 60.0
     assert await service.look() == 5.0
     assert queue.wire.rung == ["session-1", "session-1"]
+
+
+async def test_settlement_look_rings_dispatchers_for_what_is_due_later() -> None:
+    """A schedule that counts from the end of a run is planned by that end: whoever looks at schedules hears of it."""
+    store, queue = ScriptedStore(), InMemoryMessageQueue()
+    store.is_later = True
+    service = SettlementService(store.as_store(), Ringer(store.as_store(), queue), batch=2, poll_interval_seconds=5.0)
+    assert await service.look() == 5.0
+    assert queue.wire.rung == [DISPATCHERS]
 
 
 async def test_settlement_look_goes_on_until_nothing_is_released() -> None:

@@ -1,113 +1,14 @@
-"""Which slots run, which are only recorded, and in what order it all happens."""
-
-from datetime import UTC, datetime, timedelta
+"""In what order a look at the schedules happens, and who is rung afterwards."""
 
 import pytest
 
 from fixtures.dispatcher_fakes import ScriptedStore
+from fixtures.due_schedules import due, node, run
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from scheduler_core.errors import StoreUnavailableError
-from scheduler_core.models import (
-    CreatedRun,
-    DueSchedule,
-    FlowRequest,
-    RunTrigger,
-    Schedule,
-    ScheduleAdvance,
-    SkippedSlots,
-    SlotReason,
-    TaskGraph,
-    TaskNode,
-    TaskRunStatus,
-    TaskStatus,
-)
+from scheduler_core.models import DISPATCHERS, OverlapPolicy, TaskGraph, TaskRunStatus
 from scheduler_dispatcher.ringer import Ringer
-from scheduler_dispatcher.schedule_service import ScheduleService, plan_firing
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-EVERY_MINUTE = Schedule(cron="* * * * *")
-
-
-def due(
-    task_id: int, schedule: Schedule = EVERY_MINUTE, *, since: datetime = NOON, now: datetime = NOON
-) -> DueSchedule:
-    """A due schedule."""
-    return DueSchedule(task_id=task_id, schedule=schedule, next_due_at=since, now=now)
-
-
-def node(task_id: int, **changes: object) -> TaskNode:
-    """An active task with that id as its version, too."""
-    fields: dict[str, object] = {"id": task_id, "name": f"t{task_id}", "task_version_id": task_id, "has_schedule": True}
-    return TaskNode(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-def run(run_id: int, status: TaskRunStatus = TaskRunStatus.DISPATCHED) -> CreatedRun:
-    """A run as the store reports it."""
-    return CreatedRun(run_id, run_id, 1, status, "default", "shell", NOON)
-
-
-def test_plan_firing_runs_a_slot_and_moves_on() -> None:
-    """A due slot gets one flow that begins with its task, and the schedule stands at the next slot."""
-    graph = TaskGraph([node(1), node(2, has_schedule=False, depends_on=(1,))])
-    plan = plan_firing([due(1)], graph)
-    [request] = plan.requests
-    assert request == FlowRequest(plan=request.plan, trigger=RunTrigger.SCHEDULE, scheduled_at=NOON, slot=True)
-    assert [member.task_id for member in request.plan.members] == [1, 2]
-    assert plan.advances == [ScheduleAdvance(task_id=1, last_slot_at=NOON, next_due_at=NOON + MINUTE)]
-    assert plan.skipped == []
-
-
-def test_plan_firing_records_missed_slots() -> None:
-    """After an outage the latest slot runs and the others are on record with their number."""
-    plan = plan_firing([due(1, now=NOON + 10.5 * MINUTE)], TaskGraph([node(1)]))
-    assert [request.scheduled_at for request in plan.requests] == [NOON + 10 * MINUTE]
-    assert plan.skipped == [
-        SkippedSlots(
-            task_id=1,
-            scheduled_at=NOON,
-            last_scheduled_at=NOON + 9 * MINUTE,
-            count=10,
-            reason=SlotReason.MISSED,
-        )
-    ]
-    assert plan.advances[0].next_due_at == NOON + 11 * MINUTE
-
-
-def test_plan_firing_uses_one_moment_for_the_whole_batch() -> None:
-    """A row that was read a little earlier is not judged by an earlier clock."""
-    plan = plan_firing([due(1, now=NOON), due(2, now=NOON + MINUTE)], TaskGraph([node(1), node(2)]))
-    assert [request.scheduled_at for request in plan.requests] == [NOON + MINUTE] * 2
-
-
-@pytest.mark.parametrize(
-    ("graph", "reason"),
-    [
-        (TaskGraph([]), SlotReason.PAUSED),
-        (TaskGraph([node(1, status=TaskStatus.PAUSED)]), SlotReason.PAUSED),
-    ],
-)
-def test_plan_firing_stops_schedules_of_tasks_that_make_no_runs(graph: TaskGraph, reason: SlotReason) -> None:
-    """A paused or deleted task gets no run, even when its schedule was still planned."""
-    plan = plan_firing([due(1, now=NOON + 2 * MINUTE)], graph)
-    assert plan.requests == []
-    assert plan.advances == [ScheduleAdvance(task_id=1, last_slot_at=NOON + 2 * MINUTE, next_due_at=None)]
-    assert [(stretch.count, stretch.reason) for stretch in plan.skipped] == [(3, reason)]
-
-
-def test_plan_firing_survives_a_schedule_that_cannot_be_computed() -> None:
-    """One broken row stops itself, on record, and nobody else."""
-    broken = Schedule(cron="* * * * *", timezone="Europe/Atlantis")
-    plan = plan_firing([due(1, broken), due(2)], TaskGraph([node(1), node(2)]))
-    assert [request.plan.members[0].task_id for request in plan.requests] == [2]
-    assert plan.advances[0] == ScheduleAdvance(task_id=1, last_slot_at=NOON, next_due_at=None)
-    assert [(stretch.task_id, stretch.count) for stretch in plan.skipped] == [(1, 1)]
-
-
-def test_plan_firing_ends_a_one_shot() -> None:
-    """An instant that was run is never due again."""
-    plan = plan_firing([due(1, Schedule(at=NOON))], TaskGraph([node(1)]))
-    assert plan.advances == [ScheduleAdvance(task_id=1, last_slot_at=NOON, next_due_at=None)]
+from scheduler_dispatcher.schedule_service import ScheduleService
 
 
 def service(store: ScriptedStore, queue: InMemoryMessageQueue, batch: int = 10) -> ScheduleService:
@@ -153,3 +54,23 @@ async def test_look_raises_when_the_store_is_away() -> None:
     with pytest.raises(StoreUnavailableError):
         await service(store, queue).look()
     assert queue.wire.rung == []
+
+
+async def test_look_rings_dispatchers_for_runs_that_start_later() -> None:
+    """A run whose jitter has not passed is to be admitted in time by whoever is next to look."""
+    store, queue = ScriptedStore(), InMemoryMessageQueue()
+    store.due, store.graph = [due(1)], TaskGraph([node(1)])
+    store.created = [run(1, TaskRunStatus.PENDING)]
+    await service(store, queue).look()
+    assert queue.wire.rung == [DISPATCHERS]
+
+
+async def test_look_cancels_before_it_creates() -> None:
+    """The earlier run is locked, told to end, and waited for; its worker and the settlement hear of it."""
+    store, queue = ScriptedStore(), InMemoryMessageQueue()
+    store.due, store.graph = [due(1, overlap=OverlapPolicy.CANCEL_PREVIOUS)], TaskGraph([node(1)])
+    store.active_runs, store.holders, store.created = {1: [7]}, [5], [run(8, TaskRunStatus.PENDING)]
+    await service(store, queue).look()
+    assert store.log == ["lock [1]", "lock runs of [1]", "cancel [7]", "create", "record", "commit"]
+    assert queue.wire.rung == ["session-5", DISPATCHERS]
+    assert [request.after_runs for request in store.requests] == [(7,)]

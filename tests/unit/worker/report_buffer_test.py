@@ -9,6 +9,7 @@ import pytest
 from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
 from fixtures.worker import FakeStore, build_claimed, eventually
 from scheduler_core.errors import RepositoryError, SessionFencedError, StoreUnavailableError
+from scheduler_core.interfaces import Settlement
 from scheduler_core.models import (
     DISPATCHERS,
     CreatedRun,
@@ -34,6 +35,8 @@ class FakeRuns:
         self.refused: set[str] = set()
         self.settled: list[int] = []
         self.claimable: list[CreatedRun] = []
+        self.is_later = False
+        self.awaited: set[int] = set()
         self.status: TaskRunStatus | None = None
 
     async def finish(self, session_id: int, finished: Sequence[FinishedRun]) -> list[RunChange]:
@@ -43,12 +46,15 @@ class FakeRuns:
             raise self.errors.pop(0)
         if any(run.result in self.refused for run in finished):
             raise RepositoryError("the value is refused")
-        return [RunChange(run.run_id, self.status or run.status) for run in finished]
+        return [
+            RunChange(run.run_id, self.status or run.status, run.needs_settlement or run.run_id in self.awaited)
+            for run in finished
+        ]
 
-    async def settle(self, limit: int, run_ids: Sequence[int]) -> list[CreatedRun]:
+    async def settle(self, limit: int, run_ids: Sequence[int]) -> Settlement:
         """Release what waits."""
         self.settled += run_ids
-        return self.claimable
+        return Settlement(self.claimable, self.is_later)
 
     async def ring_targets(self, lanes: Sequence[Lane], counts: Sequence[int]) -> list[int]:
         """Two sessions, the first of which is the tested one."""
@@ -241,3 +247,27 @@ async def test_report_takes_the_next_step_of_a_chain_itself(bench: Bench) -> Non
     await asyncio.wait_for(bench.buffer.drained(), 5)
 
     assert (bench.wire.rung, bench.looks) == ([], 1)
+
+
+async def test_report_rings_dispatchers_for_a_run_that_others_have_come_to_wait_for(bench: Bench) -> None:
+    """A run may be waited for only since its claim: the worker leaves its end to the dispatchers, and tells them."""
+    bench.runs.awaited = {1}
+    bench.hold(1, 2)
+    bench.end(1)
+    bench.end(2)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert (bench.store.transactions, bench.runs.settled) == (0, [])
+    assert bench.wire.rung == [DISPATCHERS]
+
+
+async def test_report_rings_dispatchers_for_what_is_due_later(bench: Bench) -> None:
+    """The end of a run may be what the next slot of its schedule counts from."""
+    bench.runs.is_later = True
+    bench.hold(1)
+    bench.end(1, needs_settlement=True)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert (bench.runs.settled, bench.wire.rung) == ([1], [DISPATCHERS])

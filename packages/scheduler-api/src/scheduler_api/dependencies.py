@@ -7,6 +7,8 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.ledger_service import LedgerService
+from scheduler_api.schedule_preview_service import SchedulePreviewService
 from scheduler_api.system_observer import SystemObserver
 from scheduler_api.task_apply_service import TaskApplyService
 from scheduler_api.task_run_service import TaskRunService
@@ -18,6 +20,8 @@ from scheduler_core.interfaces import Clock, MessageQueue, Store
 Tasks = NamedDependency[TaskService]
 TaskLists = NamedDependency[TaskApplyService]
 TaskRuns = NamedDependency[TaskRunService]
+Previews = NamedDependency[SchedulePreviewService]
+Ledger = NamedDependency[LedgerService]
 Workers = NamedDependency[WorkerService]
 Observer = NamedDependency[SystemObserver]
 OpenApiDocument = NamedDependency[bytes]
@@ -31,6 +35,8 @@ class Dependencies(NamedTuple):
     tasks: TaskService
     task_lists: TaskApplyService
     task_runs: TaskRunService
+    previews: SchedulePreviewService
+    ledger: LedgerService
     workers: WorkerService
     observer: SystemObserver
     openapi_document: bytes
@@ -52,10 +58,13 @@ def make_dependencies(
     """Wire the services."""
     ringer = WorkRinger(store, queue)
     task_types = KnownTaskTypes(store)
+    tasks = TaskService(store, clock, ringer, task_types)
     return Dependencies(
-        tasks=TaskService(store, clock, ringer, task_types),
+        tasks=tasks,
         task_lists=TaskApplyService(store, clock, ringer, task_types),
         task_runs=TaskRunService(store, clock, ringer),
+        previews=SchedulePreviewService(tasks, clock),
+        ledger=LedgerService(store, clock),
         workers=WorkerService(store),
         observer=SystemObserver(store, queue, clock, component_metrics, version),
         openapi_document=openapi_document,

@@ -1,29 +1,38 @@
 """When a new or changed schedule is due first."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from scheduler_core.decisions.schedule_rules import next_after
+from scheduler_core.decisions.schedule_rules import next_run_after, schedule_seed, schedule_start
 from scheduler_core.errors import Problem
 from scheduler_core.models import Schedule, TaskDefinition
 
-# A request that says "now" arrives a little later, from a machine whose clock may be behind.
-_LATE_MAX = timedelta(seconds=60)
+
+def first_due(schedule: Schedule | None, now: datetime, seed: int = 0) -> datetime | None:
+    """The first slot that may run; an `at` that has passed within a minute is due at once."""
+    return None if schedule is None else next_run_after(schedule, schedule_start(schedule, now), seed)
 
 
-def first_due(schedule: Schedule | None, now: datetime) -> datetime | None:
-    """The first due instant; an `at` that has passed within a minute is due at once."""
-    if schedule is None:
-        return None
-    if schedule.at is not None:
-        return next_after(schedule, now - _LATE_MAX)
-    return next_after(schedule, now)
+def first_due_of_new(definition: TaskDefinition, now: datetime) -> datetime | None:
+    """The same for a task that is yet to be created."""
+    return first_due(definition.schedule, now, schedule_seed(definition.namespace, definition.name))
 
 
 def past_problems(definition: TaskDefinition, before: Schedule | None, now: datetime) -> list[Problem]:
     """Say that a schedule is over before it begins, unless it is the one that the task has already."""
     schedule = definition.schedule
-    if schedule is None or schedule == before or schedule.at is None or first_due(schedule, now) is not None:
+    if schedule is None or schedule == before or first_due_of_new(definition, now) is not None:
         return []
-    told = schedule.at.isoformat() if schedule.at.tzinfo else f"{schedule.at.isoformat()} in {schedule.timezone}"
     now_text = now.astimezone(UTC).isoformat(timespec="seconds")
-    return [Problem("schedule.at", f"{told} has passed; it is {now_text}. Give a later instant, or trigger the task.")]
+    if schedule.at is not None:
+        told = _told(schedule.at, schedule.timezone)
+        return [
+            Problem("schedule.at", f"{told} has passed; it is {now_text}. Give a later instant, or trigger the task.")
+        ]
+    if schedule.valid_until is not None:
+        told = _told(schedule.valid_until, schedule.timezone)
+        return [Problem("schedule.valid_until", f"No slot comes before {told}; it is {now_text}. Give a later end.")]
+    return [Problem("schedule", f"No slot comes after {now_text}. Give a schedule that goes on.")]
+
+
+def _told(instant: datetime, timezone: str) -> str:
+    return instant.isoformat() if instant.tzinfo else f"{instant.isoformat()} in {timezone}"

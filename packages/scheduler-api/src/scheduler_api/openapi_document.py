@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 description, made from routes and schemas alone: no app is built for it."""
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -55,6 +56,10 @@ def openapi_document() -> dict[str, Any]:
     kinds = list(dict.fromkeys([ProblemDocument, TaskBody, *_structs(shown)]))
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCES)
     schema_of = dict(zip(kinds, schemas, strict=True))
+    for component in components.values():
+        # Python takes the indentation of docstrings away by itself only from 3.13 on.
+        if "description" in component:
+            component["description"] = inspect.cleandoc(component["description"])
     components["TaskChanges"] = _changes(components["TaskBody"])
     paths: dict[str, dict[str, Any]] = {}
     for operation in shown:

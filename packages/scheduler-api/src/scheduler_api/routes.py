@@ -3,9 +3,19 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from scheduler_api.handlers import health_handler, system_handler, task_handler, task_run_handler, worker_handler
+from scheduler_api.handlers import (
+    health_handler,
+    ledger_handler,
+    preview_handler,
+    system_handler,
+    task_handler,
+    task_run_handler,
+    worker_handler,
+)
 from scheduler_api.schemas import query_schema as query
 from scheduler_api.schemas.health_schema import Readiness
+from scheduler_api.schemas.ledger_schema import LedgerPage, VerificationPage
+from scheduler_api.schemas.preview_schema import PreviewBody, SchedulePreview
 from scheduler_api.schemas.query_schema import QueryParameter, cursor_of
 from scheduler_api.schemas.task_run_schema import (
     RunLogPage,
@@ -161,6 +171,26 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET",
+        f"{_TASK}/preview",
+        preview_handler.preview_task,
+        "Show what a task's schedule means: its words and its next slots",
+        answers=SchedulePreview,
+        query=(query.NAMESPACE, query.SLOT_COUNT, query.VIEWER_TIMEZONE),
+        problems=(404, 422),
+        tag="schedules",
+    ),
+    Operation(
+        "POST",
+        f"{API}/schedules/preview",
+        preview_handler.preview_schedule,
+        "Show what a schedule would mean; nothing is stored",
+        answers=SchedulePreview,
+        body=PreviewBody,
+        problems=(422,),
+        tag="schedules",
+    ),
+    Operation(
+        "GET",
         f"{_TASK}/stats",
         task_handler.show_task_statistics,
         "Count a task's runs: by status, success rate, durations in seconds",
@@ -178,6 +208,26 @@ OPERATIONS: tuple[Operation, ...] = (
         query=(query.LIMIT, cursor_of("run"), query.NAMESPACE, query.RUN_STATUS, query.FLOW_ID),
         problems=(404, 422),
         tag="tasks",
+    ),
+    Operation(
+        "GET",
+        f"{_TASK}/slots",
+        ledger_handler.list_slots_of_task,
+        "List a task's entries of the ledger, oldest first",
+        answers=LedgerPage,
+        query=(query.LIMIT, cursor_of("slot"), query.NAMESPACE, query.FROM, query.TO),
+        problems=(404, 422),
+        tag="ledger",
+    ),
+    Operation(
+        "GET",
+        f"{API}/ledger/verification",
+        ledger_handler.verify_ledger,
+        "Verify the ledgers of tasks, deleted ones too: whether every slot is recorded once",
+        answers=VerificationPage,
+        query=(query.LIMIT, cursor_of("ledger", length=2), query.IN_NAMESPACE, query.FROM, query.TO),
+        problems=(422,),
+        tag="ledger",
     ),
     Operation(
         "GET",

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 
 from scheduler_api.known_task_types import KnownTaskTypes
-from scheduler_api.next_due import first_due, past_problems
+from scheduler_api.next_due import first_due_of_new, past_problems
 from scheduler_api.schemas.object_reader import read_object
 from scheduler_api.schemas.task_input import ReadTask, raise_problems, read_task
 from scheduler_api.schemas.task_schema import AppliedTask, AppliedTasks, TaskListFrame
@@ -30,7 +29,6 @@ class TaskApplyService:
     """Applies lists of tasks."""
 
     def __init__(self, store: Store, clock: Clock, ringer: WorkRinger, task_types: KnownTaskTypes) -> None:
-        self._clock = clock
         self._ringer = ringer
         self._task_types = task_types
         self._transactions = Transactions(store, clock)
@@ -42,10 +40,9 @@ class TaskApplyService:
         tasks; their fields begin with ``tasks.N.``, N from 0.
         """
         definitions, dry_run = await self._read(document)
-        now = self._clock.now()
 
         async def act(work: UnitOfWork) -> AppliedTasks:
-            result = await _apply(work, definitions, now, dry_run=dry_run)
+            result = await _apply(work, definitions, dry_run=dry_run)
             if dry_run:
                 raise _DryRunOver(result)
             return result
@@ -93,12 +90,11 @@ def _doubled(documents: Sequence[Any], definitions: Sequence[TaskDefinition]) ->
     return problems
 
 
-async def _apply(
-    work: UnitOfWork, definitions: Sequence[TaskDefinition], now: datetime, *, dry_run: bool
-) -> AppliedTasks:
+async def _apply(work: UnitOfWork, definitions: Sequence[TaskDefinition], *, dry_run: bool) -> AppliedTasks:
     prefixes = [f"tasks.{index}." for index in range(len(definitions))]
     await check_dependencies_exist(work, definitions, prefixes)
     stored = await _stored(work, definitions)
+    now = await work.system.now()
     raise_problems(
         [
             Problem(prefix + problem.field, problem.message)
@@ -111,8 +107,8 @@ async def _apply(
         (old, d) for d, old in zip(definitions, stored, strict=True) if old is not None and old.definition() != d
     ]
     with as_collision(TaskNotFoundError, TaskNameTakenError):  # there and not there a moment ago
-        created = await work.tasks.create(new, [first_due(d.schedule, now) for d in new]) if new else []
-    updated = await update_tasks(work, [old for old, _ in changed], [d for _, d in changed], now) if changed else []
+        created = await work.tasks.create(new, [first_due_of_new(d, now) for d in new], now) if new else []
+    updated = await update_tasks(work, [old for old, _ in changed], [d for _, d in changed]) if changed else []
     await _check_graph(work, [*created, *updated], definitions)
     by_name = {(task.namespace, task.name): (task, "created") for task in created}
     by_name.update({(task.namespace, task.name): (task, "updated") for task in updated})

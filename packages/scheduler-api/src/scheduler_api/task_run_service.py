@@ -88,9 +88,9 @@ class TaskRunService:
         return outcome
 
     async def retry(self, run_id: str, once: OnceKey | None = None) -> Outcome[TaskRun]:
-        """Make a new run of the same task, slot and parameters, with its downstream; `retry_of` names the old one.
+        """Make a new run of the same task, slot, data interval and parameters, with its downstream.
 
-        Raises TaskRunStateError unless the old run is final.
+        `retry_of` names the old one. Raises TaskRunStateError unless the old run is final.
         """
         created: list[CreatedRun] = []
 
@@ -110,6 +110,8 @@ class TaskRunService:
                         scheduled_at=old.scheduled_at,
                         parameters=_json_text(old.parameters),
                         retry_of=old.id,
+                        interval_from=old.interval_from,
+                        interval_to=old.interval_to,
                         trace_context=current_trace_context(),
                     )
                 ]
@@ -242,6 +244,8 @@ def _run_of(task: Task, created: CreatedRun, parameters: dict[str, Any] | None) 
         queue=created.queue,
         priority=task.priority,
         scheduled_at=created.scheduled_at,
+        interval_from=None,
+        interval_to=None,
         not_before=created.scheduled_at,
         created_at=created.scheduled_at,
         started_at=None,

@@ -1,20 +1,19 @@
 """Creates, changes, pauses and deletes tasks. What is answered is complete; what is refused left nothing."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from scheduler_api import schedule_changes
 from scheduler_api.known_task_types import KnownTaskTypes
-from scheduler_api.next_due import first_due, past_problems
+from scheduler_api.next_due import first_due, first_due_of_new, past_problems
 from scheduler_api.schemas.task_input import ReadTask, namespace_problem, raise_problems, read_task, read_task_changes
 from scheduler_api.task_graph_check import check_graph_of
 from scheduler_api.task_reference import parse_task_reference
 from scheduler_api.transactions import OnceKey, Outcome, Transactions, as_collision
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.decisions.nearest import hint
-from scheduler_core.decisions.schedule_rules import due_slots, next_after
 from scheduler_core.errors import (
     ConflictError,
     InvalidInputError,
@@ -25,10 +24,6 @@ from scheduler_core.errors import (
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import (
     RunStatistics,
-    Schedule,
-    ScheduleAdvance,
-    SkippedSlots,
-    SlotReason,
     Task,
     TaskDefinition,
     TaskStatus,
@@ -40,7 +35,6 @@ class TaskService:
 
     def __init__(self, store: Store, clock: Clock, ringer: WorkRinger, task_types: KnownTaskTypes) -> None:
         self._store = store
-        self._clock = clock
         self._ringer = ringer
         self._task_types = task_types
         self._transactions = Transactions(store, clock)
@@ -51,16 +45,15 @@ class TaskService:
         Raises InvalidInputError with every problem, TaskNameTakenError when an active task has the name.
         """
         read = read_task(document, await self._task_types.covering(_types_in(document)))
-        now = self._clock.now()
         raise_problems(read.problems)
 
         async def act(work: UnitOfWork) -> Task:
-            definition = read.definition
+            definition, now = read.definition, await work.system.now()
             # Not before: a request that is repeated with its key gets its answer, however late it is.
             raise_problems(past_problems(definition, None, now))
             await check_dependencies_exist(work, [definition])
             with as_collision(TaskNotFoundError):  # a dependency was deleted since
-                (task,) = await work.tasks.create([definition], [first_due(definition.schedule, now)])
+                (task,) = await work.tasks.create([definition], [first_due_of_new(definition, now)], now)
             if definition.dependencies:
                 await _check_graph(work, task)
             return task
@@ -109,7 +102,9 @@ class TaskService:
 
         async def act(work: UnitOfWork) -> Task:
             before = await _get_present(work, reference, namespace)
-            (task,) = await work.tasks.set_status([before.id], TaskStatus.INACTIVE)
+            standing = await work.schedules.lock([before.id])
+            until = await schedule_changes.close(work, standing)
+            (task,) = await work.tasks.set_status([before.id], TaskStatus.INACTIVE, until)
             # Asked under the lock that the change has taken: who comes later finds no task to depend on.
             if dependents := await work.tasks.dependents_of(task.id):
                 raise TaskHasDependentsError(task.name, dependents)
@@ -138,10 +133,13 @@ class TaskService:
             before = await _get_present(work, reference, namespace)
             if before.status is not TaskStatus.PAUSED:
                 return before
+            standing = await work.schedules.lock([before.id])
             (task,) = await work.tasks.set_status([before.id], TaskStatus.ACTIVE)
-            if task.schedule is None:
-                return task
-            await _restart(work, task, task.schedule, self._clock.now())
+            if task.status is TaskStatus.INACTIVE:  # deleted while we waited for its lock
+                raise TaskNotFoundError(reference, namespace)
+            for each in standing:
+                if each.task_status is TaskStatus.PAUSED:
+                    await schedule_changes.resume(work, each)
             return await work.tasks.get(task.id, task.namespace)
 
         task = await self._transactions.run(act)
@@ -155,16 +153,14 @@ class TaskService:
             return task, await work.task_runs.statistics(task.id, days)
 
     async def _change(self, reference: str, namespace: str, read: Callable[[TaskDefinition], ReadTask]) -> Task:
-        now = self._clock.now()
-
         async def act(work: UnitOfWork) -> Task:
             before = await _get_present(work, reference, namespace)
             definition, problems = read(before.definition())
-            raise_problems(problems or past_problems(definition, before.schedule, now))
+            raise_problems(problems or past_problems(definition, before.schedule, await work.system.now()))
             if definition == before.definition():
                 return before
             await check_dependencies_exist(work, [definition])
-            (task,) = await update_tasks(work, [before], [definition], now)
+            (task,) = await update_tasks(work, [before], [definition])
             if definition.name != before.name:
                 await _rename_in_dependents(work, task, before.name)
             if _changes_graph(before, definition):
@@ -176,19 +172,24 @@ class TaskService:
         return task
 
 
-async def update_tasks(
-    work: UnitOfWork, before: Sequence[Task], definitions: Sequence[TaskDefinition], now: datetime
-) -> list[Task]:
-    """Give tasks new versions; a schedule that stays keeps its place.
+async def update_tasks(work: UnitOfWork, before: Sequence[Task], definitions: Sequence[TaskDefinition]) -> list[Task]:
+    """Give tasks new versions; a schedule that stays keeps its place, what passed of another is recorded.
 
     Raises ConflictError, to be tried again, when somebody else changed one of them since it was read.
     """
+    standing = {each.task_id: each for each in await work.schedules.lock([task.id for task in before])}
+    ending = [
+        standing[task.id]
+        for task, definition in zip(before, definitions, strict=True)
+        if task.id in standing and not schedule_changes.is_same(standing[task.id].schedule, definition.schedule)
+    ]
+    now = await schedule_changes.close(work, ending)
     next_due = [
-        task.next_run_at if definition.schedule == task.schedule else first_due(definition.schedule, now)
+        first_due(definition.schedule, now, task.schedule_seed)
         for task, definition in zip(before, definitions, strict=True)
     ]
     with as_collision(TaskNotFoundError):
-        updated = await work.tasks.update([task.id for task in before], definitions, next_due)
+        updated = await work.tasks.update([task.id for task in before], definitions, next_due, now)
     for old, new in zip(before, updated, strict=True):
         if new.version != old.version + 1:
             raise ConflictError(f"Task '{old.name}' was changed by somebody else at the same time. Try again.")
@@ -253,25 +254,6 @@ async def _rename_in_dependents(work: UnitOfWork, task: Task, old_name: str) -> 
         for dependent in dependents
     ]
     await work.tasks.update([d.id for d in dependents], definitions, [d.next_run_at for d in dependents])
-
-
-async def _restart(work: UnitOfWork, task: Task, schedule: Schedule, now: datetime) -> None:
-    (position,) = await work.schedules.position([task.id])
-    following = next_after(schedule, position.last_slot_at)
-    if following is not None and following <= now:
-        passed = due_slots(schedule, following, now)
-        latest = passed.latest or following
-        stretch = SkippedSlots(
-            task_id=task.id,
-            scheduled_at=following,
-            last_scheduled_at=latest,
-            count=passed.missed_count + 1,
-            reason=SlotReason.PAUSED,
-        )
-        advance = ScheduleAdvance(task_id=task.id, last_slot_at=latest, next_due_at=passed.next_due_at)
-        await work.schedules.record([advance], [stretch])
-        following = passed.next_due_at
-    await work.schedules.restart([task.id], [following])
 
 
 def _types_in(document: Any) -> set[str]:

@@ -5,8 +5,8 @@ from opentelemetry import metrics
 _meter = metrics.get_meter("scheduler.dispatcher")
 
 slots_run = _meter.create_counter("scheduler.slots.run", unit="{slot}", description="Slots that were given a run.")
-slots_missed = _meter.create_counter(
-    "scheduler.slots.missed", unit="{slot}", description="Slots recorded without a run because a later one was due."
+slots_skipped = _meter.create_counter(
+    "scheduler.slots.skipped", unit="{slot}", description="Slots recorded without a run, by reason."
 )
 slot_delay = _meter.create_histogram(
     "scheduler.slots.delay", unit="s", description="How long after its due instant a slot was given its run."

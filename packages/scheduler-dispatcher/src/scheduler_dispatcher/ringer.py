@@ -39,6 +39,12 @@ class Ringer:
             return
         await self._queue.ring([session_address(session_id) for session_id in targets])
 
+    async def ring_sessions(self, session_ids: Iterable[int]) -> None:
+        """Ring these sessions: runs that they hold were cancelled."""
+        addresses = [session_address(session_id) for session_id in session_ids]
+        if addresses:
+            await self._queue.ring(addresses)
+
     async def ring_dispatchers(self) -> None:
         """Ring the dispatchers, this one included."""
         await self._queue.ring([DISPATCHERS])

@@ -1,36 +1,25 @@
 """Due slots become runs: slot, runs and the next due time in one transaction."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 import structlog
 
-from scheduler_core.decisions.flow_rules import plan_flow
-from scheduler_core.decisions.schedule_rules import DueSlots, due_slots
-from scheduler_core.errors import InvalidInputError
 from scheduler_core.interfaces import Store, UnitOfWork
-from scheduler_core.models import (
-    CreatedRun,
-    DueSchedule,
-    FlowRequest,
-    RunTrigger,
-    Schedule,
-    ScheduleAdvance,
-    SkippedSlots,
-    SlotReason,
-    TaskGraph,
-    TaskStatus,
-)
+from scheduler_core.models import CreatedRun, DueSchedule, OverlapPolicy, SlotReason, TaskRunStatus
 from scheduler_dispatcher import dispatcher_metrics
+from scheduler_dispatcher.firing_plan import FiringPlan, awaiting, plan_firing
 from scheduler_dispatcher.ringer import Ringer
 from scheduler_dispatcher.service_loop import seconds_to_next_look
 
 logger = structlog.get_logger("scheduler.dispatcher")
 
+_LOST = (SlotReason.MISSED, SlotReason.MISFIRED)
+
 
 class ScheduleService:
-    """Gives the latest due slot of each schedule its run, and records the earlier ones as missed."""
+    """Gives due slots their runs, and records those that get none with the reason."""
 
     name = "schedules"
 
@@ -44,107 +33,62 @@ class ScheduleService:
         """Take up to `batch` due schedules; see Service."""
         async with self._store.transaction() as work:
             due = await work.schedules.take_due(self._batch)
-            created = await _give_runs(work, due) if due else []
+            fired = await fire(work, due) if due else Fired([], [], is_later=False)
             to_next = await work.schedules.seconds_to_next() if len(due) < self._batch else 0.0
         # After the commit: a ring for a run that was rolled back would wake workers for nothing.
-        await self._ringer.ring_workers(created)
+        await self._ringer.ring_workers(fired.created)
+        await self._ringer.ring_sessions(fired.sessions)
+        if fired.is_later:
+            await self._ringer.ring_dispatchers()
         return seconds_to_next_look(len(due), self._batch, to_next, self._interval_seconds)
 
 
-class FiringPlan(NamedTuple):
-    """What a batch of due schedules leads to."""
+class Fired(NamedTuple):
+    """Runs that were made, sessions with runs to cancel, and whether the other loops have something to look at."""
 
-    requests: list[FlowRequest]
-    advances: list[ScheduleAdvance]
-    skipped: list[SkippedSlots]
+    created: list[CreatedRun]
+    sessions: list[int]
+    is_later: bool
 
 
-async def _give_runs(work: UnitOfWork, due: Sequence[DueSchedule]) -> list[CreatedRun]:
+async def fire(work: UnitOfWork, due: Sequence[DueSchedule]) -> Fired:
+    """Carry out what is decided about due schedules, in the transaction that took them."""
     graph = await work.tasks.lock_graph_of([schedule.task_id for schedule in due])
-    plan = plan_firing(due, graph)
+    plan = plan_firing(due, graph, await _active(work, due))
+    sessions = []
+    if plan.cancels:
+        await work.task_runs.cancel(plan.cancels)
+        sessions = await work.task_runs.sessions_of(plan.cancels)
     created = await work.task_runs.create_flows(plan.requests) if plan.requests else []
-    await work.schedules.record(plan.advances, plan.skipped)
+    await work.schedules.record(awaiting(plan.advances, due, created), plan.skipped)
     _count(due, plan)
-    return created
+    # A delayed root is to be admitted when its time has come; a cancelled run is to be settled.
+    is_delayed = any(run.run_id == run.flow_id and run.status is TaskRunStatus.PENDING for run in created)
+    return Fired(created, sessions, is_later=is_delayed or bool(plan.cancels))
 
 
-def plan_firing(due: Sequence[DueSchedule], graph: TaskGraph) -> FiringPlan:
-    """Decide for each due schedule which slot runs, which ones are only recorded, and when it is due next.
-
-    A task that is not ACTIVE any more gets no run, and its schedule stops. So does one whose schedule cannot be
-    computed any more: it is logged and must not keep the others from running.
-    """
-    # One moment for the whole batch, late enough for every row: equal schedules are then computed once.
-    now = max(schedule.now for schedule in due)
-    known: dict[tuple[Schedule, datetime], DueSlots | None] = {}
-    plan = FiringPlan([], [], [])
-    for schedule in due:
-        key = (schedule.schedule, schedule.next_due_at)
-        if key not in known:
-            known[key] = _slots_of(schedule, now)
-        slots = known[key]
-        status = graph[schedule.task_id].status if schedule.task_id in graph else TaskStatus.INACTIVE
-        if slots is None or slots.latest is None or status is not TaskStatus.ACTIVE:
-            _stop(plan, schedule, slots, status)
-            continue
-        plan.requests.append(
-            FlowRequest(
-                plan=plan_flow(graph, schedule.task_id),
-                trigger=RunTrigger.SCHEDULE,
-                scheduled_at=slots.latest,
-                slot=True,
-            )
-        )
-        if slots.missed_first is not None and slots.missed_last is not None:
-            plan.skipped.append(
-                SkippedSlots(
-                    task_id=schedule.task_id,
-                    scheduled_at=slots.missed_first,
-                    last_scheduled_at=slots.missed_last,
-                    count=slots.missed_count,
-                    reason=SlotReason.MISSED,
-                )
-            )
-        plan.advances.append(
-            ScheduleAdvance(task_id=schedule.task_id, last_slot_at=slots.latest, next_due_at=slots.next_due_at)
-        )
-    return plan
-
-
-def _slots_of(schedule: DueSchedule, now: datetime) -> DueSlots | None:
-    try:
-        return due_slots(schedule.schedule, schedule.next_due_at, now)
-    except (InvalidInputError, ArithmeticError, ValueError) as error:
-        logger.error(
-            "schedule stopped: it cannot be computed; correct it with task update",
-            task_id=schedule.task_id,
-            error=str(error),
-        )
-        return None
-
-
-def _stop(plan: FiringPlan, schedule: DueSchedule, slots: DueSlots | None, status: TaskStatus) -> None:
-    last = (slots.latest if slots else None) or schedule.next_due_at
-    count = 1 if slots is None else slots.missed_count + 1
-    plan.skipped.append(
-        SkippedSlots(
-            task_id=schedule.task_id,
-            scheduled_at=schedule.next_due_at,
-            last_scheduled_at=last,
-            count=count,
-            reason=SlotReason.MISSED if status is TaskStatus.ACTIVE else SlotReason.PAUSED,
-        )
-    )
-    plan.advances.append(ScheduleAdvance(task_id=schedule.task_id, last_slot_at=last, next_due_at=None))
+async def _active(work: UnitOfWork, due: Sequence[DueSchedule]) -> dict[int, list[int]]:
+    """The runs that have not ended of the tasks that care; those that will be waited for are locked."""
+    asking = [d.task_id for d in due if d.policies.overlap is OverlapPolicy.SKIP]
+    waiting = [d.task_id for d in due if d.policies.overlap in (OverlapPolicy.QUEUE, OverlapPolicy.CANCEL_PREVIOUS)]
+    pairs = await work.task_runs.active(asking) if asking else []
+    pairs += await work.task_runs.lock_active(waiting) if waiting else []
+    active: dict[int, list[int]] = {}
+    for task_id, run_id in pairs:
+        active.setdefault(task_id, []).append(run_id)
+    return active
 
 
 def _count(due: Sequence[DueSchedule], plan: FiringPlan) -> None:
     now = max(schedule.now for schedule in due)
-    missed = sum(stretch.count for stretch in plan.skipped)
     dispatcher_metrics.slots_run.add(len(plan.requests))
     for request in plan.requests:
         if request.scheduled_at is not None:
             dispatcher_metrics.slot_delay.record((now - request.scheduled_at) / timedelta(seconds=1))
-    if missed:
-        dispatcher_metrics.slots_missed.add(missed)
-        logger.warning("slots missed", slots=missed, tasks=len(plan.skipped))
+    for reason in {stretch.reason for stretch in plan.skipped}:
+        stretches = [stretch for stretch in plan.skipped if stretch.reason is reason]
+        slots = sum(stretch.count for stretch in stretches)
+        dispatcher_metrics.slots_skipped.add(slots, {"reason": reason.value})
+        if reason in _LOST:
+            tasks = len({stretch.task_id for stretch in stretches})
+            logger.warning("slots without a run", slots=slots, tasks=tasks, reason=reason.value)

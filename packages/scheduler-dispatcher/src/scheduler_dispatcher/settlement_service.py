@@ -19,7 +19,10 @@ class SettlementService:
     async def look(self) -> float:
         """Settle up to `batch` runs; see Service."""
         async with self._store.autocommit() as work:
-            released = await work.task_runs.settle(self._batch)
+            released, is_later = await work.task_runs.settle(self._batch)
+        if is_later:
+            # A schedule that counts from the end of a run, or a run whose time is yet to come: for the other loops.
+            await self._ringer.ring_dispatchers()
         if not released:
             return self._poll_interval_seconds
         dispatcher_metrics.runs_released.add(len(released))

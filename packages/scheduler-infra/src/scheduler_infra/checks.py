@@ -5,10 +5,15 @@ import time
 from collections.abc import AsyncIterator
 
 from scheduler_core.config import Settings
+from scheduler_core.decisions.schedule_check import check_schedule
+from scheduler_core.decisions.time_zone import zone_data_version
 from scheduler_core.errors import SchedulerError
+from scheduler_core.interfaces import Store
 from scheduler_core.runtime import CheckResult
 
 _LIMIT_SECONDS = 10.0
+_PAGE = 500
+_ODD_SHOWN_MAX = 5
 
 
 async def database(settings: Settings) -> AsyncIterator[CheckResult]:
@@ -48,6 +53,49 @@ async def database(settings: Settings) -> AsyncIterator[CheckResult]:
         )
     finally:
         await store.close()
+
+
+async def schedules(settings: Settings) -> AsyncIterator[CheckResult]:
+    """Whether every stored schedule can still be computed: newer time zone data may judge differently."""
+    from scheduler_infra.database import DatabaseConfig, open_store
+
+    try:
+        store = await open_store(
+            settings.section(DatabaseConfig),
+            state_dir=settings.state_dir,
+            application_name="scheduler-doctor",
+            max_connections=1,
+        )
+    except SchedulerError:
+        return  # told by the check of the database
+    try:
+        count, odd = await _odd_schedules(store)
+        more = f", and {len(odd) - _ODD_SHOWN_MAX} more" if len(odd) > _ODD_SHOWN_MAX else ""
+        told = f"; {len(odd)} of them odd: {' '.join(odd[:_ODD_SHOWN_MAX])}{more}" if odd else ""
+        yield CheckResult(
+            "schedules",
+            not odd,
+            f"{count} stored, by time zone data {zone_data_version()}{told}",
+            "Correct them with scheduler task update; until then they give no runs.",
+        )
+    finally:
+        await store.close()
+
+
+async def _odd_schedules(store: Store) -> tuple[int, list[str]]:
+    """How many schedules count now, and a sentence for each that would be refused today."""
+    count, odd, from_id = 0, [], 0
+    async with store.autocommit() as work:
+        while tasks := await work.ledger.tasks(from_id=from_id, limit=_PAGE):
+            from_id = tasks[-1].task_id + 1
+            names = {task.task_id: f"{task.namespace}/{task.task_name}" for task in tasks}
+            for period in await work.schedules.periods(list(names)):
+                if period.counts_until is None:
+                    count += 1
+                    odd += [
+                        f"{names[period.task_id]}: {found.message}" for found in check_schedule(period.schedule)[:1]
+                    ]
+    return count, odd
 
 
 async def message_queue(settings: Settings) -> AsyncIterator[CheckResult]:

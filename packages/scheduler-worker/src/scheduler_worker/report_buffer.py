@@ -5,9 +5,10 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 from scheduler_core.errors import ConflictError, RepositoryError, SessionFencedError, StoreUnavailableError
-from scheduler_core.interfaces import Clock, MessageQueue, Store, UnitOfWork
+from scheduler_core.interfaces import Clock, MessageQueue, Settlement, Store
 from scheduler_core.models import (
     DISPATCHERS,
     CreatedRun,
@@ -109,21 +110,18 @@ class ReportBuffer:
     async def _report(self, batch: list[FinishedRun]) -> None:
         answer = await self._recorded(batch)
         if answer is not None:
-            changes, _ = answer
-            stale = len(batch) - len(changes)
+            stale = len(batch) - len(answer.changes)
             if stale:
                 count_stale(stale)
                 logger.warning("reports refused: others have these runs", extra={"runs": stale})
-            count_finished(changes)
+            count_finished(answer.changes)
         for finished in batch:
             self._live_runs.remove(key_of(finished))
         self._on_reported()
         if answer is not None:
             await self._ring(*answer)
 
-    async def _recorded(
-        self, batch: list[FinishedRun], *, may_substitute: bool = True
-    ) -> tuple[list[RunChange], list[CreatedRun]] | None:
+    async def _recorded(self, batch: list[FinishedRun], *, may_substitute: bool = True) -> "_Recorded | None":
         """Where the runs went and what may be claimed now; None when the session is over."""
         backoff = Backoff(0.05)
         conflicts = 0
@@ -148,40 +146,39 @@ class ReportBuffer:
 
     async def _record_singly(
         self, batch: list[FinishedRun], error: RepositoryError, *, may_substitute: bool
-    ) -> tuple[list[RunChange], list[CreatedRun]] | None:
+    ) -> "_Recorded | None":
         """Find the report that the database refuses, so that the others are not lost with it."""
         if len(batch) == 1:
             logger.error("report refused by the database", extra={"run_id": batch[0].run_id, "reason": str(error)})
             substitute = [refused(batch[0], str(error))]
-            return await self._recorded(substitute, may_substitute=False) if may_substitute else ([], [])
+            return await self._recorded(substitute, may_substitute=False) if may_substitute else _Recorded([], [])
         changes: list[RunChange] = []
         claimable: list[CreatedRun] = []
+        is_later = False
         for finished in batch:
             answer = await self._recorded([finished])
             if answer is not None:
-                changes += answer[0]
-                claimable += answer[1]
-        return changes, claimable
+                changes += answer.changes
+                claimable += answer.claimable
+                is_later |= answer.is_later
+        return _Recorded(changes, claimable, is_later)
 
-    async def _finish(
-        self, batch: list[FinishedRun], *, with_settlement: bool
-    ) -> tuple[list[RunChange], list[CreatedRun]]:
-        needing = {finished.run_id for finished in batch if finished.needs_settlement}
-        if not needing or not with_settlement:
-            # What is not settled here is settled by a dispatcher.
+    async def _finish(self, batch: list[FinishedRun], *, with_settlement: bool) -> "_Recorded":
+        if not with_settlement or not any(finished.needs_settlement for finished in batch):
             async with self._store.autocommit() as work:
-                return await work.task_runs.finish(self._session_id, batch), []
+                changes = await work.task_runs.finish(self._session_id, batch)
+            # What is not settled here is settled by a dispatcher: also the end of a run that others wait for only
+            # since it was claimed.
+            return _Recorded(changes, [], bool(_to_settle(changes)))
         async with self._store.transaction() as work:
             changes = await work.task_runs.finish(self._session_id, batch)
-            ended = [change.run_id for change in changes if change.run_id in needing and change.status.is_final]
-            return changes, await self._settled(work, ended)
+            ended = _to_settle(changes)
+            settled = await work.task_runs.settle(len(ended), ended) if ended else Settlement([])
+        return _Recorded(changes, *settled)
 
-    @staticmethod
-    async def _settled(work: UnitOfWork, ended: Sequence[int]) -> list[CreatedRun]:
-        return await work.task_runs.settle(len(ended), ended) if ended else []
-
-    async def _ring(self, changes: Sequence[RunChange], claimable: Sequence[CreatedRun]) -> None:
-        addresses = [DISPATCHERS] if any(change.status is TaskRunStatus.PENDING for change in changes) else []
+    async def _ring(self, changes: Sequence[RunChange], claimable: Sequence[CreatedRun], is_later: bool) -> None:
+        is_back = any(change.status is TaskRunStatus.PENDING for change in changes)
+        addresses = [DISPATCHERS] if is_back or is_later else []
         if claimable:
             addresses += await self._sessions_for(claimable)
         if addresses:
@@ -202,3 +199,15 @@ class ReportBuffer:
             logger.warning("ring lost", extra={"reason": str(error)})
             return []
         return [session_address(target) for target in targets if target != self._session_id]
+
+
+class _Recorded(NamedTuple):
+    """Where reported runs went, what may be claimed now, and whether the dispatchers have something to look at."""
+
+    changes: list[RunChange]
+    claimable: list[CreatedRun]
+    is_later: bool = False
+
+
+def _to_settle(changes: Sequence[RunChange]) -> list[int]:
+    return [change.run_id for change in changes if change.needs_settlement and change.status.is_final]

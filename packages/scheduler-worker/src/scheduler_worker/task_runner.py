@@ -110,6 +110,8 @@ class TaskRunner:
             scheduled_at=claimed.scheduled_at,
             timeout_seconds=version.timeout_seconds,
             trace_context=claimed.trace_context,
+            interval_from=claimed.interval_from,
+            interval_to=claimed.interval_to,
         )
         if claimed.trace_context is None or self._traced is None:
             return await executor.execute(parameters, context, output)

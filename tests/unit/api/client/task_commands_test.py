@@ -35,7 +35,7 @@ def test_task_create_sends_the_definition_and_shows_the_task(fake_api: FakeApi, 
             "2",
         ]
     )
-    (received,) = fake_api.requests
+    received = fake_api.requests[0]
     assert code == 0
     assert received.body == {
         "name": "extract",
@@ -49,6 +49,86 @@ def test_task_create_sends_the_definition_and_shows_the_task(fake_api: FakeApi, 
     assert received.headers["Idempotency-Key"]
     assert received.headers["Authorization"] == "Bearer secret-key"
     assert "0 9 * * * (Europe/Istanbul)" in capsys.readouterr().out
+
+
+PREVIEW = {
+    "schedule": "CRON_TZ=Europe/Istanbul 0 9 * * *",
+    "words": "At 09:00",
+    "timezone": "Europe/Istanbul",
+    "rules": {"on_gap": "run_after", "on_overlap": "first"},
+    "slots": [
+        {
+            "scheduled_at": "2026-11-24T06:00:00Z",
+            "local": "2026-11-24T09:00:00+03:00",
+            "not_before": "2026-11-24T06:00:05Z",
+            "paused": True,
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("words", [["create", "extract", "--command", "x"], ["show", "extract"]])
+def test_task_create_and_show_tell_the_next_slots(fake_api: FakeApi, capsys: Capture, words: list[str]) -> None:
+    """The slots are shown with the words of the schedule: in its zone, in UTC, and what is special about them."""
+    fake_api.answer("POST", "/api/v1/tasks", task_document(), status=201)
+    fake_api.answer("GET", "/api/v1/tasks/extract", task_document())
+    fake_api.answer("GET", "/api/v1/tasks/1/preview", PREVIEW)
+    assert main(["task", *words]) == 0
+    out = capsys.readouterr().out
+    assert "In words\tAt 09:00" in out
+    assert "Clock changes\tgap: run_after, overlap: first" in out
+    slots = out.partition("\n\n")[2].splitlines()
+    assert slots[0].split("\t") == ["NEXT (Europe/Istanbul)", "UTC", "HERE", "NOTE"]
+    local, utc, _here, note = slots[1].split("\t")
+    assert (local, utc, note) == ("2026-11-24 09:00:00+03:00", "2026-11-24 06:00:00", "paused, starts 5 s later")
+
+
+def test_task_create_is_done_though_its_slots_cannot_be_shown(fake_api: FakeApi, capsys: Capture) -> None:
+    """A task that is stored is a success, whatever the preview says."""
+    fake_api.answer("POST", "/api/v1/tasks", task_document(), status=201)
+    assert main(["task", "create", "extract", "--command", "x", "--schedule", "@daily"]) == 0
+    assert "cannot be shown" in capsys.readouterr().err
+
+
+def test_task_create_dry_run_stores_nothing(fake_api: FakeApi, capsys: Capture) -> None:
+    """A dry run asks for a judgement and a preview, of this schedule under this name, and nothing else."""
+    fake_api.answer("POST", "/api/v1/tasks/apply", {"items": [{"change": "created"}], "dry_run": True})
+    fake_api.answer("POST", "/api/v1/schedules/preview", PREVIEW)
+    words = ["task", "create", "a", "--command", "x", "--schedule", "@daily", "--timezone", "UTC", "--dry-run"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "2026-11-24 09:00:00+03:00" in out
+    assert "would be created" in err
+    judged, previewed = fake_api.requests
+    assert judged.body["dry_run"] is True
+    assert previewed.body == {"schedule": "@daily", "timezone": "UTC", "name": "a"}
+    assert main([*words, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"dry_run": True, "change": "created", "preview": PREVIEW}
+
+
+def test_task_create_dry_run_knows_a_taken_name(fake_api: FakeApi, capsys: Capture) -> None:
+    """What a create would refuse, its dry run refuses."""
+    fake_api.answer("POST", "/api/v1/tasks/apply", {"items": [{"change": "updated"}], "dry_run": True})
+    assert main(["task", "create", "a", "--command", "x", "--dry-run"]) == 5
+    assert "'a' already" in capsys.readouterr().err
+
+
+def test_task_show_json_is_the_task_alone_unless_asked(fake_api: FakeApi, capsys: Capture) -> None:
+    """-o json writes the API's own object; --preview adds one field to it."""
+    fake_api.answer("GET", "/api/v1/tasks/extract", task_document())
+    fake_api.answer("GET", "/api/v1/tasks/1/preview", PREVIEW)
+    assert main(["task", "show", "extract", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == task_document()
+    assert len(fake_api.requests) == 1
+    assert main(["task", "show", "extract", "-o", "json", "--preview"]) == 0
+    assert json.loads(capsys.readouterr().out) == task_document(preview=PREVIEW)
+
+
+def test_task_create_refuses_an_unknown_choice(fake_api: FakeApi, capsys: Capture) -> None:
+    """The choices of a flag are known to the command line itself."""
+    assert main(["task", "create", "a", "--command", "x", "--overlap", "que"]) == 2
+    assert "queue" in capsys.readouterr().err
+    assert fake_api.requests == []
 
 
 def test_task_create_takes_a_program_after_the_dashes(fake_api: FakeApi) -> None:

@@ -36,6 +36,20 @@ def test_read_task_files_toml_and_yaml_say_the_same(tmp_path: Path) -> None:
     assert first.definition["parameters"]["working_dir"] == "rel/ative"
 
 
+def test_read_task_files_leaves_times_of_a_schedule_to_its_zone(tmp_path: Path) -> None:
+    """A time without an offset, or a date, may stand in a schedule: it is meant in the schedule's time zone."""
+    text = (
+        '[[task]]\nname = "a"\n[task.schedule]\nevery = "1h"\nvalid_from = 2027-01-01\n'
+        "pauses = [{ from = 2027-02-01T08:00:00, until = 2027-02-02T00:00:00Z }]\n"
+    )
+    (task,) = read_task_files([write(tmp_path, "a.toml", text)])
+    assert task.definition["schedule"] == {
+        "every": "1h",
+        "valid_from": "2027-01-01T00:00:00",
+        "pauses": [{"from": "2027-02-01T08:00:00", "until": "2027-02-02T00:00:00+00:00"}],
+    }
+
+
 @pytest.mark.parametrize("text", ["task: [{name: a}]", "- name: a", "task: {name: a}"])
 def test_read_task_files_yaml_shapes(tmp_path: Path, text: str) -> None:
     """A list under task or tasks, a bare list, and a single task are all understood."""
@@ -53,7 +67,7 @@ def test_read_task_files_yaml_shapes(tmp_path: Path, text: str) -> None:
         ("a.toml", "tsk = []\n", "Did you mean task"),
         ("a.toml", "task = [1]\n", "task number 1"),
         ("a.json", "{}", "suffix"),
-        ("a.toml", '[[task]]\nname = "a"\nschedule = { at = 2027-01-01T00:00:00 }\n', "task 'a', schedule.at"),
+        ("a.toml", '[[task]]\nname = "a"\nparameters = { at = 2027-01-01T00:00:00 }\n', "task 'a', parameters.at"),
         ("a.toml", '[[task]]\nname = "a"\nparameters = { day = 2027-01-01 }\n', "parameters.day"),
         ("a.toml", '[[task]]\nname = "a"\npriority = nan\n', "priority"),
         ("a.yaml", "tasks: [{name: a, parameters: {1: x}}]", "must be text"),

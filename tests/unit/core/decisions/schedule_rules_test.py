@@ -1,100 +1,25 @@
-"""Schedules: what is refused, what is due, and what was missed."""
+"""Examples of what schedules mean; the laws that hold for all of them stand in schedule_law_test."""
 
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from scheduler_core.decisions.schedule_rules import check_schedule, due_slots, next_after
+from scheduler_core.decisions.schedule_rules import (
+    data_interval,
+    is_paused,
+    next_after,
+    next_run_after,
+    previous_before,
+    schedule_seed,
+    schedule_start,
+    slots_between,
+)
 from scheduler_core.errors import InvalidInputError
-from scheduler_core.models import Schedule
+from scheduler_core.models import OnOverlap, PauseWindow, Schedule
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("cron", "told"),
-    [
-        ("61 * * * *", "The minute field '61'"),
-        ("* 24 * * *", "The hour field '24'"),
-        ("* * 32 * *", "The day of month field '32'"),
-        ("* * * 13 *", "The month field '13'"),
-        ("* * * * 8", "The day of week field '8'"),
-        ("60 * * * * *", "The second field '60'"),
-        ("*/0 * * * *", "The minute field '*/0'"),
-        ("5-1 * * * *", "The minute field '5-1'"),
-        ("a b * * *", "The minute field 'a'"),
-        ("a b * * *", "The hour field 'b'"),
-        ("* * 15W * *", "nearest weekday (W)"),
-        ("* * ? * *", "Write * instead of ?"),
-        ("0 0 31 2 *", "day of month '31' does not exist in month '2'"),
-        ("0 0 30,31 FEB *", "day of month '30,31' does not exist in month 'FEB'"),
-        ("0 0 1 1 * * 2027", "years are not supported"),
-        ("* * * *", "has 4 fields"),
-        ("", "is empty"),
-        ("   ", "is empty"),
-        ("@dayly", "Did you mean @daily?"),
-        ("@reboot", "is not known"),
-        ("CRON_TZ=UTC 0 3 * * *", "timezone"),
-        (f"{'9' * 900} * * * *", "The minute field"),
-        ("*," * 600 + "* * * * *", "at most 1000"),
-        ("²L * * * *", "The minute field"),
-        ("* * * * ²L", "The day of week field"),
-    ],
-)
-def test_check_schedule_names_the_bad_cron_field(cron: str, told: str) -> None:
-    """A refusal names the offending field and its value, or the remedy."""
-    problems = check_schedule(Schedule(cron=cron))
-    assert [problem.field for problem in problems] == ["schedule.cron"]
-    assert told in problems[0].message
-
-
-@pytest.mark.parametrize(
-    "cron",
-    ["*/5 * * * *", "0 0 9 * * MON-FRI", "0 0 L * *", "0 0 LW * *", "0 0 * * 5L", "0 0 * * MON#2", "0 0 29 2 *",
-     "@daily", " @Hourly ", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "0 0 * 2 MON#5", "0\t0 * * 7"],
-)  # fmt: skip
-def test_check_schedule_accepts_what_cron_knows(cron: str) -> None:
-    """Five fields, six with seconds first, aliases, L, LW, 5L and MON#2 are accepted, and they come due."""
-    assert check_schedule(Schedule(cron=cron)) == []
-    assert next_after(Schedule(cron=cron), NOON) is not None
-
-
-@pytest.mark.parametrize(
-    ("zone", "told"),
-    [
-        ("Berlin", "Did you mean Europe/Berlin?"),
-        ("europe/berlin", "Did you mean Europe/Berlin?"),
-        ("new york", "Did you mean America/New_York?"),
-        ("Mars/Olympus_Mons", "There is no time zone 'Mars/Olympus_Mons'"),
-        ("Europe", "There is no time zone 'Europe'"),
-        ("../../etc/passwd", "There is no time zone"),
-        ("localtime", "There is no time zone"),
-        ("", "There is no time zone ''"),
-        ("x" * 5000, "Use an IANA name"),
-        ("a\0b", "There is no time zone"),
-    ],
-)
-def test_check_schedule_offers_the_nearest_zone(zone: str, told: str) -> None:
-    """An unknown zone is refused with the name that was probably meant, whatever the text is."""
-    problems = check_schedule(Schedule(cron="0 0 * * *", timezone=zone), field="x")
-    assert [problem.field for problem in problems] == ["x.timezone"]
-    assert told in problems[0].message
-
-
-def test_check_schedule_wants_either_cron_or_at() -> None:
-    """Both and neither are refused; each alone is fine."""
-    assert "not both" in check_schedule(Schedule(cron="@daily", at=NOON))[0].message
-    assert "needs cron" in check_schedule(Schedule())[0].message
-    assert check_schedule(Schedule(at=NOON)) == []
-
-
-def test_check_schedule_tells_all_problems_at_once() -> None:
-    """A bad cron text does not hide a bad zone."""
-    problems = check_schedule(Schedule(cron="61 * * * *", timezone="Berlin"))
-    assert [problem.field for problem in problems] == ["schedule.cron", "schedule.timezone"]
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
 
 def test_next_after_raises_for_a_schedule_that_is_refused() -> None:
@@ -102,20 +27,62 @@ def test_next_after_raises_for_a_schedule_that_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="Europe/Berlin"):
         next_after(Schedule(cron="@daily", timezone="Berlin"), NOON)
     with pytest.raises(ValueError, match="time zone"):
-        next_after(Schedule(cron="@daily"), datetime(2026, 1, 1))  # noqa: DTZ001  that is the point
+        next_after(Schedule(cron="@daily"), datetime(2026, 1, 1))
 
 
 def test_next_after_gives_a_first_slot_to_a_task_that_never_ran() -> None:
-    """D3: a task that has never run is due at its first matching instant, computed from now alone."""
+    """A task that has never run is due at its first matching instant, computed from now alone."""
     assert next_after(Schedule(cron="* * * * *"), NOON) == NOON + timedelta(minutes=1)
 
 
 def test_next_after_of_one_instant() -> None:
     """`at` is due once; without an offset it counts in the schedule's time zone."""
-    assert next_after(Schedule(at=NOON), NOON - timedelta(seconds=1)) == NOON
+    assert next_after(Schedule(at=NOON), NOON - SECOND) == NOON
     assert next_after(Schedule(at=NOON), NOON) is None
-    naive = Schedule(at=datetime(2026, 7, 1, 9), timezone="Europe/Berlin")  # noqa: DTZ001  the zone stands beside it
+    naive = Schedule(at=datetime(2026, 7, 1, 9), timezone="Europe/Berlin")
     assert next_after(naive, NOON) == datetime(2026, 7, 1, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "on_overlap", "expected"),
+    [
+        (datetime(2026, 3, 29, 2, 30), None, datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 2, 30), None, datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 2, 30), OnOverlap.SECOND, datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+    ],
+)
+def test_next_after_of_an_instant_in_a_change_night(
+    at: datetime, on_overlap: OnOverlap | None, expected: datetime
+) -> None:
+    """A local instant that does not exist is due after the gap, one that comes twice the first time unless asked."""
+    assert next_after(Schedule(at=at, timezone="Europe/Berlin", on_overlap=on_overlap), NOON) == expected
+
+
+@pytest.mark.parametrize("year", [2040, 2100, 8000])
+def test_next_after_finds_what_is_named_however_far(year: int) -> None:
+    """An instant, or a validity, that begins beyond the horizon of the search is due all the same."""
+    far = datetime(year, 1, 1, tzinfo=UTC)
+    assert next_after(Schedule(at=far), NOON) == far
+    assert next_after(Schedule(cron="@daily", valid_from=far), NOON) == far
+
+
+def test_next_after_of_a_fixed_rate() -> None:
+    """`every` counts from 1970, or from valid_from, which is its first slot."""
+    assert next_after(Schedule(every=3600), NOON) == NOON + HOUR
+    shifted = Schedule(every=3600, valid_from=NOON + timedelta(minutes=7))
+    assert list(slots_between(shifted, NOON, NOON + 2 * HOUR)) == [
+        NOON + n * HOUR + timedelta(minutes=7) for n in (0, 1)
+    ]
+
+
+def test_next_after_of_a_fixed_delay() -> None:
+    """`after_end` is due so long after the end of the last run, on a whole second; nothing else can tell its slots."""
+    schedule = Schedule(after_end=600)
+    assert next_after(schedule, NOON + timedelta(microseconds=1)) == NOON + timedelta(seconds=601)
+    assert next_after(Schedule(after_end=600, valid_from=NOON + DAY), NOON) == NOON + DAY
+    assert next_after(Schedule(after_end=600, valid_until=NOON + HOUR), NOON + HOUR) is None
+    with pytest.raises(ValueError, match="after_end"):
+        next(slots_between(schedule, NOON, NOON + DAY))
 
 
 def test_next_after_takes_microseconds() -> None:
@@ -134,63 +101,54 @@ def _seconds_for_100(schedule: Schedule) -> float:
     return time.perf_counter() - began
 
 
-def test_due_slots_before_the_first_is_due() -> None:
-    """Nothing is due before its time."""
-    slots = due_slots(Schedule(cron="@hourly"), NOON, NOON - timedelta(seconds=1))
-    assert slots == (None, None, None, 0, NOON)
-
-
-def test_due_slots_runs_a_slot_in_time() -> None:
-    """A slot that is due is run and nothing was missed."""
-    slots = due_slots(Schedule(cron="@hourly"), NOON, NOON + timedelta(minutes=59))
-    assert slots == (NOON, None, None, 0, NOON + timedelta(hours=1))
-
-
-def test_due_slots_runs_the_latest_and_counts_the_others() -> None:
-    """After two hours of silence, 7,200 one-second slots are missed and the present one is run."""
-    now = NOON + timedelta(hours=2, microseconds=500)
-    slots = due_slots(Schedule(cron="* * * * * *"), NOON, now)
-    second = timedelta(seconds=1)
-    latest = NOON + timedelta(hours=2)
-    assert slots == (latest, NOON, latest - second, 7200, latest + second)
-
-
-def test_due_slots_of_a_year_of_seconds_is_quick_and_exact() -> None:
-    """A year of one-second slots is counted exactly and in no time."""
-    began = time.perf_counter()
-    slots = due_slots(Schedule(cron="* * * * * *", timezone="Europe/Berlin"), NOON, NOON + timedelta(days=365))
-    assert slots.missed_count == 365 * 86_400
-    assert time.perf_counter() - began < 2
-
-
-def test_due_slots_of_one_instant_ends_the_schedule() -> None:
-    """A one-shot that is due runs, however late, and is never due again."""
-    assert due_slots(Schedule(at=NOON), NOON, NOON + timedelta(days=9)) == (NOON, None, None, 0, None)
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    cron=st.sampled_from(["*/7 * * * *", "*/20 30 * * * *", "30 2 * * *", "0 */3 * * *", "0 9 * * 1-5", "0 0 1 * *"]),
-    zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Santiago"]),
-    start=st.integers(0, 365 * 86_400).map(lambda seconds: NOON + timedelta(seconds=seconds)),
-    silence=st.timedeltas(timedelta(), timedelta(days=3)),
+@pytest.mark.parametrize(
+    ("schedule", "slot", "begins"),
+    [
+        (Schedule(cron="0 12 * * *"), NOON, NOON - DAY),
+        (Schedule(cron="0 12 * * *", valid_from=NOON - 3 * HOUR), NOON, NOON - 3 * HOUR),
+        (Schedule(cron="0 12 * * *", valid_from=NOON), NOON, NOON - DAY),  # one period before
+        (Schedule(cron="0 12 * * *", valid_from=NOON), NOON + DAY, NOON),
+        (Schedule(every=3600, valid_from=NOON), NOON, NOON - HOUR),
+        (Schedule(after_end=600), NOON, NOON - timedelta(seconds=600)),
+    ],
 )
-def test_due_slots_agrees_with_walking(cron: str, zone: str, start: datetime, silence: timedelta) -> None:
-    """The stretch of missed slots, the latest and the next one are what walking slot by slot gives."""
-    schedule = Schedule(cron=cron, timezone=zone)
-    first = next_after(schedule, start)
-    assert first is not None
-    now, walked, slot = first + silence, [], first
-    while slot <= now:
-        walked.append(slot)
-        following = next_after(schedule, slot)
-        assert following is not None
-        slot = following
-    *missed, latest = walked
-    assert due_slots(schedule, first, now) == (
-        latest,
-        missed[0] if missed else None,
-        missed[-1] if missed else None,
-        len(missed),
-        slot,
+def test_data_interval_begins_at_the_slot_before(schedule: Schedule, slot: datetime, begins: datetime) -> None:
+    """The first slot's interval begins with the validity, or one period before when that begins with the slot."""
+    assert data_interval(schedule, slot) == (begins, slot)
+
+
+def test_data_interval_of_one_instant_is_none() -> None:
+    """A one-shot covers nothing."""
+    assert data_interval(Schedule(at=NOON), NOON) is None
+
+
+def test_is_paused_from_the_beginning_of_a_window_to_before_its_end() -> None:
+    """A repeated window opens in the schedule's zone and lasts over midnight; slots in it stay slots."""
+    night = Schedule(
+        cron="0 * * * *", timezone="Europe/Berlin", pauses=(PauseWindow(cron="0 22 * * *", lasts=8 * 3600),)
     )
+    evening = datetime(2026, 3, 1, 21, tzinfo=UTC)  # 22:00 in Berlin
+    paused = [is_paused(night, evening + offset) for offset in (-SECOND, timedelta(), 8 * HOUR - SECOND, 8 * HOUR)]
+    assert paused == [False, True, True, False]
+    assert next_after(night, evening) == evening + HOUR
+    assert next_run_after(night, evening - SECOND) == evening + 8 * HOUR
+
+
+def test_previous_before_ends_where_a_schedule_begins() -> None:
+    """Before the first slot of a validity there is none."""
+    schedule = Schedule(cron="0 12 * * *", valid_from=NOON)
+    assert previous_before(schedule, NOON + SECOND) == NOON
+    assert previous_before(schedule, NOON) is None
+
+
+def test_schedule_start_grants_a_minute_to_an_instant_just_passed() -> None:
+    """A request for "now" that arrives late still gets its run; an instant long gone does not, nor a cron slot."""
+    assert next_after(Schedule(at=NOON), schedule_start(Schedule(at=NOON), NOON + timedelta(seconds=59))) == NOON
+    assert next_after(Schedule(at=NOON), schedule_start(Schedule(at=NOON), NOON + timedelta(seconds=61))) is None
+    assert schedule_start(Schedule(cron="* * * * *"), NOON) == NOON
+
+
+def test_schedule_seed_differs_by_name_and_namespace() -> None:
+    """Seeds are stable numbers of 31 bits; stored tasks and previews depend on them."""
+    assert schedule_seed("default", "backup") == 388_409_002
+    assert len({schedule_seed(space, name) for space in "abc" for name in "abc"}) == 9

@@ -4,7 +4,9 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -26,12 +28,10 @@ async def executor() -> AsyncIterator[PythonExecutor]:
     await executor.close()
 
 
-async def call(
-    executor: PythonExecutor, name: str, output: CollectedOutput, *args: object, timeout_seconds: float = 30.0
-) -> RunOutcome:
-    """Call an example function in a run of its own."""
+async def call(executor: PythonExecutor, name: str, output: CollectedOutput, *args: object, **told: Any) -> RunOutcome:
+    """Call an example function in a run of its own; `told` replaces parts of its context."""
     parameters = {"callable": f"fixtures.example_jobs:{name}", "args": list(args)}
-    return await executor.execute(parameters, make_context(timeout_seconds=timeout_seconds), output)
+    return await executor.execute(parameters, msgspec.structs.replace(make_context(), **told), output)
 
 
 def value(outcome: RunOutcome) -> object:
@@ -215,6 +215,17 @@ async def test_current_run_tells_a_function_its_run(
 ) -> None:
     """A function can ask which run it is executed in."""
     assert value(await call(executor, name, output)) == "job"
+
+
+@pytest.mark.parametrize("name", ["run_interval", "run_interval_async"])
+async def test_current_run_tells_a_function_its_data_interval(
+    name: str, executor: PythonExecutor, output: CollectedOutput
+) -> None:
+    """A function can ask what its run covers; a run that belongs to no slot covers nothing."""
+    start, end = datetime(2026, 3, 28, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)
+    outcome = await call(executor, name, output, interval_from=start, interval_to=end)
+    assert value(outcome) == [start.isoformat(), end.isoformat()]
+    assert value(await call(executor, name, output)) is None
 
 
 async def test_execute_stops_a_function_that_holds_the_interpreter(

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
@@ -121,6 +123,21 @@ async def test_execute_gives_the_run_and_no_secret(
         "SCHEDULER_SCHEDULED_AT": "2026-01-01T00:00:00+00:00",
     }
     assert told["TRACEPARENT"] == context.trace_context
+
+
+async def test_execute_tells_the_data_interval(executor: ShellExecutor, output: CollectedOutput) -> None:
+    """A run that belongs to a slot knows what it covers, in UTC; another run has no such variables (see above)."""
+    context = msgspec.structs.replace(
+        make_context(),
+        interval_from=datetime(2026, 3, 28, 1, 30, tzinfo=UTC),
+        interval_to=datetime(2026, 3, 29, 1, tzinfo=UTC),
+    )
+
+    await executor.execute({"command": ["env"]}, context, output)
+
+    told = dict(line.split("=", 1) for line in output.text("stdout").splitlines())
+    assert told["SCHEDULER_INTERVAL_FROM"] == "2026-03-28T01:30:00+00:00"
+    assert told["SCHEDULER_INTERVAL_TO"] == "2026-03-29T01:00:00+00:00"
 
 
 async def test_execute_has_an_empty_standard_input_and_the_working_dir(

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, tzinfo
 
 
-def parse_instant(text: str) -> datetime:
-    """The instant that an RFC 3339 text of the API names.
+def parse_instant(text: str, zone: tzinfo = UTC) -> datetime:
+    """The instant that an RFC 3339 text of the API names; without an offset it is in `zone`.
 
     >>> parse_instant("2026-11-24T02:17:06.5Z").isoformat()
     '2026-11-24T02:17:06.500000+00:00'
     """
     instant = datetime.fromisoformat(text)
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=zone)
 
 
 def show_instant(text: str | None, zone: tzinfo | None = None) -> str:

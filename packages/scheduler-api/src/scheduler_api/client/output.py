@@ -76,6 +76,11 @@ class Output:
             table.add_row(*(_cell(value) for value in row))
         self._draw(table)
 
+    def lines(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Write a table of any length to stdout line by line, its columns separated by tabs."""
+        _write_tabbed([headings])
+        _write_tabbed(rows)
+
     def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write names and values to stdout, one pair a line; on a terminal values keep their own line ends."""
         if not sys.stdout.isatty():

@@ -35,6 +35,7 @@ def run_fields(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Trigger", str(run.get("trigger") or "-") + (f", retry of {run['retry_of']}" if run.get("retry_of") else "")),
         ("Flow", str(run.get("flow_id") or "-")),
         ("Scheduled", show_instant(run.get("scheduled_at"))),
+        *_interval(run),
         ("Started", show_instant(run.get("started_at"))),
         ("Completed", show_instant(run.get("completed_at"))),
         ("Took", _took(run)),
@@ -55,6 +56,13 @@ def run_fields(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     if run.get("error"):
         pairs.append(("Error", str(run["error"])))
     return pairs
+
+
+def _interval(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The data interval of a run that belongs to a slot."""
+    if run.get("interval_from") is None:
+        return []
+    return [("Covers", f"{show_instant(run['interval_from'])} until {show_instant(run.get('interval_to'))}")]
 
 
 def _took(run: Mapping[str, Any]) -> str:

@@ -10,6 +10,13 @@ from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_api.client.run_commands import check_wait_timeout
 from scheduler_api.client.run_view import RUN_HEADINGS, run_row
 from scheduler_api.client.run_waiting import exit_code_of, wait_for_runs
+from scheduler_api.client.schedule_preview import (
+    dry_run_create,
+    preview_fields,
+    preview_if_possible,
+    preview_of_task,
+    show_slots,
+)
 from scheduler_api.client.task_input import TaskFlags, parse_parameters
 from scheduler_api.client.task_name_completion import complete_task_names
 from scheduler_api.client.task_view import TASK_HEADINGS, task_fields, task_row
@@ -27,10 +34,11 @@ def create_task(
     name: str,
     /,
     *argv: Annotated[str, Parameter(negative=())],
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
     flags: TaskFlags = _NO_FLAGS,
     options: ClientOptions = DEFAULT_OPTIONS,
 ) -> int:
-    """Define a task.
+    """Define a task, and show when it will run.
 
     A program to run may follow the name: `scheduler task create backup --schedule "0 3 * * *" -- rsync -a src dst`.
 
@@ -40,6 +48,8 @@ def create_task(
         Name of the task: unique in its namespace, not all digits.
     argv
         A program and its arguments; implies --type shell, without a shell in between.
+    dry_run
+        Only say what is wrong with it, or when it would run.
     """
     body = {"name": name, **flags.fields(argv)}
     if "task_type" not in body:
@@ -47,8 +57,10 @@ def create_task(
             "What shall the task run? Give --command, --url, --callable, --type with --params, or a program after `--`."
         )
     with options.session() as session:
+        if dry_run:
+            return dry_run_create(session, body)
         task = session.api.post("tasks", body=body, idempotent=True)
-        _show_task(session, task)
+        _show_task_and_slots(session, task)
         if task.get("next_run_at") is None:
             after = f"runs after {', '.join(task['dependencies'])}" if task["dependencies"] else "has no schedule"
             session.output.note(f"It {after}. Run it now with `scheduler task trigger {task['name']}`.")
@@ -99,8 +111,15 @@ def list_tasks(
 
 @app.command(name="show")
 @client_command
-def show_task(task: TaskName, /, *, namespace: str | None = None, options: ClientOptions = DEFAULT_OPTIONS) -> int:
-    """Show a task's definition, its next run and its state.
+def show_task(
+    task: TaskName,
+    /,
+    *,
+    namespace: str | None = None,
+    preview: Annotated[bool, Parameter(negative=())] = False,
+    options: ClientOptions = DEFAULT_OPTIONS,
+) -> int:
+    """Show a task's definition, its state and its next slots.
 
     Parameters
     ----------
@@ -108,9 +127,14 @@ def show_task(task: TaskName, /, *, namespace: str | None = None, options: Clien
         Name or id of the task.
     namespace
         Namespace of the name.
+    preview
+        With -o json: add what its schedule means, as the field preview.
     """
     with options.session() as session:
-        _show_task(session, session.api.get("tasks", task, namespace=namespace))
+        shown = session.api.get("tasks", task, namespace=namespace)
+        if preview and session.output.is_json:
+            shown["preview"] = preview_of_task(session, shown)
+        _show_task_and_slots(session, shown)
         return ExitCode.OK
 
 
@@ -156,7 +180,11 @@ def update_task(
     if not body:
         raise UsageError("Nothing to change: name a flag, such as --schedule or --priority.")
     with options.session() as session:
-        _show_task(session, session.api.patch("tasks", task, body=body, namespace=namespace))
+        changed = session.api.patch("tasks", task, body=body, namespace=namespace)
+        if body.keys() & {"schedule", "timezone"}:
+            _show_task_and_slots(session, changed)
+        else:
+            _show_task(session, changed)
         return ExitCode.OK
 
 
@@ -310,6 +338,16 @@ def _set_pause(task: str, action: str, namespace: str | None, options: ClientOpt
     with options.session() as session:
         _show_task(session, session.api.post("tasks", task, action, idempotent=True, namespace=namespace))
         return ExitCode.OK
+
+
+def _show_task_and_slots(session: Session, task: dict[str, Any]) -> None:
+    if session.output.is_json:
+        session.output.json(task)
+        return
+    preview = preview_if_possible(session, task)
+    session.output.fields([*task_fields(task), *(preview_fields(preview) if preview else [])])
+    if preview:
+        show_slots(session, preview)
 
 
 def _show_task(session: Session, task: dict[str, Any]) -> None:

@@ -154,13 +154,15 @@ def _tasks_of(file: str, document: Any) -> list[FileTask]:
 def _as_json(value: Any, field: str) -> Any:
     """The value as JSON has it: instants become RFC 3339 text; raises UsageError for what JSON cannot say."""
     if isinstance(value, datetime):
-        if value.tzinfo is None:
+        if value.tzinfo is None and not _is_of_schedule(field):
             raise UsageError([Problem(field, f"{value} has no zone. Write an offset, such as {value.isoformat()}Z.")])
         return value.isoformat()
     if isinstance(value, Mapping):
         return {_json_key(k, field): _as_json(v, f"{field}.{k}") for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_as_json(item, f"{field}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, date) and _is_of_schedule(field):
+        return f"{value.isoformat()}T00:00:00"
     if isinstance(value, date | time | bytes | set):
         raise UsageError(
             [Problem(field, f"{value!r} is a {type(value).__name__}, which JSON lacks. Quote it as text.")]
@@ -168,6 +170,11 @@ def _as_json(value: Any, field: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError([Problem(field, f"{value} is no JSON number.")])
     return value
+
+
+def _is_of_schedule(field: str) -> bool:
+    """Whether a time without an offset has a zone all the same: that of its schedule."""
+    return field.startswith("schedule.")
 
 
 def _json_key(key: Any, field: str) -> str:

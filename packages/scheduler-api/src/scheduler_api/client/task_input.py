@@ -8,17 +8,17 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from scheduler_api.client.client_error import UsageError
+from scheduler_api.client.schedule_flags import WHEN, ScheduleFlags
 from scheduler_api.client.task_name_completion import complete_task_names
 from scheduler_core.errors import Problem
 
 _WHAT = Group("What to run", sort_key=10)
-_WHEN = Group("When", sort_key=20)
 _HOW = Group("How", sort_key=30)
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class TaskFlags:
+class TaskFlags(ScheduleFlags):
     """The fields of a task that can be given as flags; None means that the flag was not given."""
 
     type: Annotated[
@@ -43,19 +43,10 @@ class TaskFlags:
     params: Annotated[
         str | None, Parameter(group=_WHAT, help="All parameters as one JSON object; --param wins over it.")
     ] = None
-    schedule: Annotated[
-        str | None, Parameter(group=_WHEN, help="Cron: five fields, six with seconds first, or an alias as @daily.")
-    ] = None
-    timezone: Annotated[
-        str | None, Parameter(group=_WHEN, help="Zone of the schedule, such as Europe/Istanbul [UTC].")
-    ] = None
-    at: Annotated[
-        str | None, Parameter(group=_WHEN, help="Run once, at an instant such as 2027-01-31T09:00:00+03:00.")
-    ] = None
     depends_on: Annotated[
         tuple[str, ...],
         Parameter(
-            group=_WHEN,
+            group=WHEN,
             negative=(),
             completer=complete_task_names,
             show_default=False,
@@ -79,16 +70,7 @@ class TaskFlags:
             fields["task_type"] = task_type
         if parameters is not None:
             fields["parameters"] = parameters
-        if self.schedule is not None and self.at is not None:
-            raise UsageError("--schedule and --at exclude each other: a task runs by a rule or once.")
-        if self.schedule is not None:
-            fields["schedule"] = self.schedule
-        if self.at is not None:
-            fields["schedule"] = {"at": self.at}
-        if self.timezone is not None:
-            if self.at is not None:
-                raise UsageError("--timezone belongs to --schedule; write the offset into --at instead.")
-            fields["timezone"] = self.timezone
+        fields.update(self.schedule_fields())
         if self.depends_on:
             fields["dependencies"] = list(self.depends_on)
         if self.timeout is not None:

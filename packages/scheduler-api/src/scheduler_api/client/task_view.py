@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
-from scheduler_api.client.human_time import show_duration, show_instant
+from scheduler_api.client.human_time import parse_instant, show_duration, show_instant
 
 TASK_HEADINGS = ("ID", "NAME", "STATUS", "TYPE", "SCHEDULE", "NEXT RUN", "AFTER")
 
@@ -46,6 +46,8 @@ def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Queue", f"{task['queue']}, priority {task['priority']}"),
         ("Time-out", "none" if timeout is None else show_duration(float(timeout))),
         ("Retries", _retries(int(task.get("max_retries") or 0), retry)),
+        ("Late slots", _late_slots(task)),
+        ("Overlap", str(task.get("overlap") or "allow")),
         ("Created", show_instant(task.get("created_at"))),
         ("Changed", show_instant(task.get("updated_at"))),
     ]
@@ -57,14 +59,31 @@ def show_schedule(schedule: Mapping[str, Any] | str | None) -> str:
 
     >>> show_schedule({"cron": "0 9 * * *", "timezone": "Europe/Istanbul"}), show_schedule(None)
     ('0 9 * * * (Europe/Istanbul)', '-')
+    >>> show_schedule({"every": "15m", "timezone": "UTC", "jitter": "30s"})
+    'every 15m, with jitter'
     """
     if schedule is None:
         return "-"
     if isinstance(schedule, str):
         return schedule
+    further = [name for name in _FURTHER if schedule.get(name)]
+    return _show_rule(schedule) + (f", with {' and '.join(further)}" if further else "")
+
+
+_FURTHER = ("on_gap", "on_overlap", "valid_from", "valid_until", "jitter", "pauses")
+
+
+def _show_rule(schedule: Mapping[str, Any]) -> str:
     if at := schedule.get("at"):
-        return f"once at {show_instant(at, _zone(schedule))}"
-    return f"{schedule.get('cron')} ({schedule.get('timezone') or 'UTC'})"
+        # Without an offset it is in the schedule's zone already.
+        instant = parse_instant(at, _zone(schedule))
+        return f"once at {show_instant(instant.isoformat(), _zone(schedule))}"
+    if isinstance(rules := schedule.get("any"), list):
+        return " | ".join(_show_rule(rule) for rule in rules)
+    for name in ("every", "after_end"):
+        if (length := schedule.get(name)) is not None:
+            return f"{name} {length}"
+    return f"{schedule.get('cron') or schedule.get('rrule')} ({schedule.get('timezone') or 'UTC'})"
 
 
 def _next_run(task: Mapping[str, Any]) -> str:
@@ -85,6 +104,14 @@ def _zone(schedule: Mapping[str, Any]) -> Any:
     except (ZoneInfoNotFoundError, ValueError):
         # The server knows a zone that this machine does not: UTC is right, only less familiar.
         return ZoneInfo("UTC")
+
+
+def _late_slots(task: Mapping[str, Any]) -> str:
+    misfire = str(task.get("misfire") or "latest")
+    if misfire == "all":
+        misfire += f", at most {task.get('misfire_runs_max')}"
+    grace = task.get("misfire_grace_seconds")
+    return misfire + ("" if grace is None else f", up to {show_duration(float(grace))} late")
 
 
 def _retries(max_retries: int, retry: Mapping[str, Any]) -> str:

@@ -1,14 +1,18 @@
 """Reads a JSON object by the fields of a struct and tells everything that is wrong with it, not only the first."""
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
-from scheduler_core.decisions.nearest import hint
+from scheduler_core.decisions.nearest import hint, nearest
 from scheduler_core.errors import Problem
+
+_SHORT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
 class ReadObject(NamedTuple):
@@ -30,6 +34,7 @@ def read_object(
 
     Wrong types, unknown fields (with the nearest name) and missing ones are all told, with paths such as
     ``schedule.cron`` below `path`. With `partial` nothing is missing. `read_only` are names that only answers have.
+    The values have the names of the struct's own fields.
 
     >>> class Point(msgspec.Struct):
     ...     x: int
@@ -41,14 +46,14 @@ def read_object(
     if not isinstance(document, dict):
         problems.append(Problem(path.rstrip("."), f"This is a JSON object, not {kind_of(document)}."))
         return ReadObject({}, problems)
-    fields = {field.name: field for field in msgspec.structs.fields(model)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
     values = {}
     for name, value in document.items():
         if name in fields:
             before = len(problems)
             read = _read(value, fields[name].type, f"{path}{name}", name, problems)
             if len(problems) == before:
-                values[name] = read
+                values[fields[name].name] = read
         elif name in read_only:
             problems.append(Problem(f"{path}{name}", "This field can only be read. Leave it out."))
         else:
@@ -106,18 +111,38 @@ def _taken(value: Any, wanted: Any, path: str, name: str, problems: list[Problem
         (item,) = get_args(wanted)
         return [_read(each, item, f"{path}.{index}", f"{name}[{index}]", problems) for index, each in enumerate(value)]
     if wanted is datetime:
-        try:
-            return msgspec.convert(value, datetime)
-        except msgspec.ValidationError:
-            problems.append(
-                Problem(path, f"'{value[:50]}' is no instant. Write it as in RFC 3339: 2027-01-31T09:00:00+03:00.")
-            )
-            return None
+        return _instant(value, path, problems)
+    if isinstance(wanted, type) and issubclass(wanted, Enum):
+        return _choice(value, wanted, path, name, problems)
     if wanted is int:
         return int(value)
     if wanted is float:
         return _float(value, path, name, problems)
     return value
+
+
+def _instant(text: str, path: str, problems: list[Problem]) -> datetime | None:
+    """As RFC 3339 has it, the seconds or the whole time of day left out as people do."""
+    try:
+        return datetime.fromisoformat(text) if _SHORT.fullmatch(text) else msgspec.convert(text, datetime)
+    except ValueError:
+        problems.append(
+            Problem(path, f"'{text[:50]}' is no instant. Write it as in RFC 3339: 2027-01-31T09:00:00+03:00.")
+        )
+        return None
+
+
+def _choice(value: str, wanted: type[Enum], path: str, name: str, problems: list[Problem]) -> Enum | None:
+    choices = [str(each.value) for each in wanted]
+    if value in choices:
+        return wanted(value)
+    problems.append(Problem(path, f"'{value[:50]}' is not known as {name}. {_remedy(value, choices)}"))
+    return None
+
+
+def _remedy(value: str, choices: list[str]) -> str:
+    near = nearest(value, choices)
+    return f"Did you mean {near}?" if near else f"Known: {', '.join(choices)}."
 
 
 def _float(value: int | float, path: str, name: str, problems: list[Problem]) -> float | None:
@@ -153,6 +178,8 @@ def _shape(wanted: Any) -> _Shape | None:
     """How a type is recognised; None for what takes any value."""
     if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
         return _SHAPES[dict]
+    if isinstance(wanted, type) and issubclass(wanted, Enum):
+        return _SHAPES[str]
     return _SHAPES.get(get_origin(wanted) or wanted)
 
 

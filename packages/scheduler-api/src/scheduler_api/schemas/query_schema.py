@@ -1,6 +1,7 @@
 """Query parameters: each is declared once, and that declaration checks requests and documents the API."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from litestar import Request
@@ -14,10 +15,12 @@ from scheduler_core.models import DEFAULT_NAMESPACE, TaskRunStatus, TaskStatus
 PAGE_ITEMS_MAX = 200
 PAGE_ITEMS = 50
 _ID_MAX = 2**63 - 1
+_YEAR_MIN = 1900
+_YEAR_MAX = 2999
 
 
 class QueryParameter(NamedTuple):
-    """A parameter that a request may have; `kind` is one of text, integer, flag, choice, choices, cursor."""
+    """A parameter that a request may have; `kind` is one of text, integer, flag, choice, choices, instant, cursor."""
 
     name: str
     kind: str
@@ -40,6 +43,8 @@ class QueryParameter(NamedTuple):
             return {"type": "string", "enum": list(self.choices)}
         if self.kind == "choices":
             return {"type": "array", "items": {"type": "string", "enum": list(self.choices)}}
+        if self.kind == "instant":
+            return {"type": "string", "format": "date-time"}
         return {"type": "string", **({} if self.default is None else {"default": self.default})}
 
 
@@ -62,8 +67,13 @@ RUN_STATUS = QueryParameter(
 )
 TASK = QueryParameter("task", "text", "Only runs of this task: its id, or its name within `namespace`.")
 FLOW_ID = QueryParameter("flow_id", "integer", "Only runs of this flow.", low=1)
+SLOT_COUNT = QueryParameter("count", "integer", "How many slots to show.", 10, 1, 1000)
+VIEWER_TIMEZONE = QueryParameter("timezone", "text", "A time zone to show each slot in, beside the schedule's own.")
 ALIVE = QueryParameter("alive", "flag", "Only sessions that are alive.", default=False)
 DAYS = QueryParameter("days", "integer", "Over how many days, until now.", 30, 1, 365)
+
+FROM = QueryParameter("from", "instant", "Only what is not before this instant.")
+TO = QueryParameter("to", "instant", "Only what is before this instant.")
 
 
 def cursor_of(kind: str, name: str = "cursor", length: int = 1) -> QueryParameter:
@@ -142,6 +152,20 @@ def _choices(parameter: QueryParameter, texts: Sequence[str]) -> list[str]:
     return [_choice(parameter, [part]) for text in texts for part in text.split(",")]
 
 
+def _instant(parameter: QueryParameter, texts: Sequence[str]) -> datetime:
+    text = _single(parameter, texts)
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None and _YEAR_MIN <= instant.year <= _YEAR_MAX:
+            return instant.astimezone(UTC)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"{parameter.name} is an instant with its offset, such as 2027-01-31T09:00:00Z (a + in an address is written "
+        f"%2B), from {_YEAR_MIN} to {_YEAR_MAX}, not '{text[:50]}'."
+    )
+
+
 def _cursor(parameter: QueryParameter, texts: Sequence[str]) -> tuple[int, ...]:
     return decode_cursor(parameter.cursor, _single(parameter, texts), parameter.cursor_length)
 
@@ -152,5 +176,6 @@ _READERS: Mapping[str, Any] = {
     "flag": _flag,
     "choice": _choice,
     "choices": _choices,
+    "instant": _instant,
     "cursor": _cursor,
 }

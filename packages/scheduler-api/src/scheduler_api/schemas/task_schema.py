@@ -5,23 +5,19 @@ from typing import Any
 
 import msgspec
 
+from scheduler_api.schemas.schedule_schema import ScheduleBody, schedule_body
 from scheduler_core.models import (
     DEFAULT_NAMESPACE,
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
     DEFAULT_TIMEOUT_SECONDS,
+    MisfirePolicy,
+    OverlapPolicy,
     RetryPolicy,
+    SlotPolicies,
     Task,
     TaskStatus,
 )
-
-
-class ScheduleBody(msgspec.Struct, kw_only=True):
-    """When a task is due: `cron` in `timezone`, or once `at` an instant (one without an offset is in `timezone`)."""
-
-    cron: str | None = None
-    timezone: str | None = None
-    at: datetime | None = None
 
 
 class RetryBody(msgspec.Struct, kw_only=True):
@@ -34,7 +30,11 @@ class RetryBody(msgspec.Struct, kw_only=True):
 
 
 class TaskBody(msgspec.Struct, kw_only=True):
-    """What a user writes down about a task. `schedule` is cron text (with `timezone` beside it) or an object."""
+    """What a user writes down about a task. `schedule` is text (with `timezone` beside it) or an object.
+
+    `misfire` is for slots that are late because nothing planned them, later than `misfire_grace_seconds` at most (null:
+    any time; with skip 60 seconds). `overlap` is for slots whose task still has a run that has not ended.
+    """
 
     name: str
     task_type: str
@@ -47,6 +47,10 @@ class TaskBody(msgspec.Struct, kw_only=True):
     timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS
     max_retries: int = 0
     retry: RetryBody = msgspec.field(default_factory=RetryBody)
+    misfire: MisfirePolicy = SlotPolicies().misfire
+    misfire_grace_seconds: float | None = SlotPolicies().misfire_grace_seconds
+    misfire_runs_max: int = SlotPolicies().misfire_runs_max
+    overlap: OverlapPolicy = SlotPolicies().overlap
     namespace: str = DEFAULT_NAMESPACE
     description: str = ""
 
@@ -65,14 +69,6 @@ class TaskListFrame(msgspec.Struct, kw_only=True):
     dry_run: bool = False
 
 
-class ScheduleView(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A task's schedule in an answer."""
-
-    timezone: str
-    cron: str | None = None
-    at: datetime | None = None
-
-
 class RetryView(msgspec.Struct, kw_only=True):
     """A task's retry policy in an answer, with its defaults written out."""
 
@@ -83,7 +79,10 @@ class RetryView(msgspec.Struct, kw_only=True):
 
 
 class TaskView(msgspec.Struct, kw_only=True):
-    """A task in an answer. `next_run_at` is null while nothing is planned: paused, no schedule, or none left."""
+    """A task in an answer. `next_run_at` is null while nothing is planned: paused, no schedule, or none left.
+
+    `schedule_seed` is what H and jitter in its schedule are drawn from.
+    """
 
     id: int
     namespace: str
@@ -93,13 +92,18 @@ class TaskView(msgspec.Struct, kw_only=True):
     description: str
     task_type: str
     parameters: dict[str, Any]
-    schedule: ScheduleView | None
+    schedule: ScheduleBody | None
     dependencies: tuple[str, ...]
     queue: str
     priority: int
     timeout_seconds: float | None
     max_retries: int
     retry: RetryView
+    misfire: MisfirePolicy
+    misfire_grace_seconds: float | None
+    misfire_runs_max: int
+    overlap: OverlapPolicy
+    schedule_seed: int
     next_run_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -112,10 +116,9 @@ _SAME_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in 
 
 def task_view(task: Task) -> TaskView:
     """A task as answers show it."""
-    schedule = task.schedule
     return TaskView(
         **{name: getattr(task, name) for name in _SAME_FIELDS},
-        schedule=ScheduleView(timezone=schedule.timezone, cron=schedule.cron, at=schedule.at) if schedule else None,
+        schedule=None if task.schedule is None else schedule_body(task.schedule),
         retry=RetryView(**{name: getattr(task.retry, name) for name in RetryView.__struct_fields__}),
     )
 

@@ -1,14 +1,22 @@
-"""Cron text as a pattern over wall-clock times, without any time zone."""
+"""Cron text as a pattern over wall-clock times, without any time zone.
 
-import calendar
-import copy
-from bisect import bisect_right
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+Wall-clock times are whole seconds since 1970-01-01T00:00:00 on the clock on the wall. cronsim reads the fields and
+says which days match; times of day are laid out once and stepped through by arithmetic.
+"""
+
+import hashlib
+import itertools
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from functools import lru_cache, partial
 
 from cronsim import CronSim, CronSimError
 
 from scheduler_core.decisions.nearest import hint
+from scheduler_core.decisions.wall_batch import DAY_SECONDS, WallBatch
 
 ALIASES = {
     "@yearly": "0 0 1 1 *",
@@ -20,6 +28,8 @@ ALIASES = {
     "@hourly": "0 * * * *",
 }
 CRON_LENGTH_MAX = 1000
+YEARS_MAX = 50
+"""How far ahead a pattern is searched for a match."""
 
 _FIELDS = (
     ("second", "0-59"),
@@ -29,70 +39,120 @@ _FIELDS = (
     ("month", "1-12 or JAN-DEC"),
     ("day of week", "0-7 or SUN-SAT, 5L, MON#2"),
 )
+_RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+# Days of a month end at 28, so that every month has the day that is drawn.
+_HASHED_RANGES = ((0, 59), (0, 59), (0, 23), (1, 28), (1, 12), (0, 6))
+_HASHED = re.compile(r"H(?:\((\d+)-(\d+)\))?(?:/(\d+))?", re.IGNORECASE)
 _REFERENCE = datetime(2000, 1, 1)  # noqa: DTZ001  a wall-clock time
-_SECOND = timedelta(seconds=1)
-_DAY = timedelta(days=1)
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 class CronPattern:
     """The wall-clock times that a valid cron text names."""
 
-    def __init__(self, text: str) -> None:
-        self._sim = CronSim(text, _REFERENCE)
-        self._seconds = sorted(self._sim.seconds)
-        self._minutes = sorted(self._sim.minutes)
-        self._hours = sorted(self._sim.hours)
-        self._per_day = len(self._seconds) * len(self._minutes) * len(self._hours)
-        self.is_fixed = not self._sim.parts[1].startswith("*") and not self._sim.parts[2].startswith("*")
+    def __init__(self, text: str, seed: int = 0) -> None:
+        self._sim = CronSim(_drawn(_expanded(text), partial(_number, seed)), _REFERENCE)
+        self._times = _times_of_day(sorted(self._sim.seconds), sorted(self._sim.minutes), sorted(self._sim.hours))
+        self._days: dict[tuple[int, int], tuple[int, ...]] = {}
+        self.is_fixed = not any(part.startswith("*") for part in _expanded(text).split()[-5:-3])
         """Whether it names times of day, not intervals: Debian cron's distinction when clocks change."""
 
-    def next_wall(self, wall: datetime) -> datetime | None:
-        """The first matching wall-clock time strictly later; None when none comes within 50 years."""
-        sim = copy.copy(self._sim)
-        sim.dt = wall.replace(microsecond=0)
-        try:
-            return next(sim)
-        except (StopIteration, OverflowError, ValueError):  # the last two at the end of the calendar
-            return None
+    def batches(self, first: int, last: int) -> Iterator[WallBatch]:
+        """All matching times in [first, last], in order, a day at a time; gives up 50 years after `first`."""
+        day = date.fromordinal(first // DAY_SECONDS + _EPOCH_ORDINAL)
+        year, month = day.year, day.month
+        year_end = min(year + YEARS_MAX, 9998)
+        times = self._times
+        while year <= year_end:
+            if (date(year, month, 1).toordinal() - _EPOCH_ORDINAL) * DAY_SECONDS > last:
+                return
+            if month in self._sim.months:
+                for midnight in self._days_of(year, month):
+                    if midnight + DAY_SECONDS <= first:
+                        continue
+                    if midnight > last:
+                        return
+                    low = bisect_left(times, first - midnight) if midnight < first else 0
+                    high = bisect_right(times, last - midnight) if midnight + DAY_SECONDS > last else len(times)
+                    if low < high:
+                        yield WallBatch(midnight, times, low, high)
+            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
 
-    def count_walls(self, after: datetime, until: datetime) -> int:
-        """How many wall-clock times match in (after, until], counted by days and not one by one."""
-        if until <= after:
-            return 0
-        if after.date() == until.date():
-            return self._count_within(until) - self._count_within(after)
-        total = self._count_of(after.date()) - self._count_within(after) + self._count_within(until)
-        day = after.date() + _DAY
-        while day < until.date():
-            if day.month not in self._sim.months:
-                day += timedelta(days=calendar.monthrange(day.year, day.month)[1] - day.day + 1)
-                continue
-            total += self._count_of(day)
-            day += _DAY
-        return total
+    def _days_of(self, year: int, month: int) -> tuple[int, ...]:
+        """The midnights of the matching days of a month."""
+        days = self._days.get((year, month))
+        if days is None:
+            first = date(year, month, 1).toordinal()
+            found = []
+            for ordinal in range(first, first + 31):
+                day = date.fromordinal(ordinal)
+                if day.month != month:
+                    break
+                if self._sim.match_day(day):
+                    found.append((ordinal - _EPOCH_ORDINAL) * DAY_SECONDS)
+            days = tuple(found)
+            if len(self._days) > 100:  # a year ahead and then some; schedules by the thousand are kept in memory
+                self._days.clear()
+            self._days[year, month] = days
+        return days
 
-    def _count_of(self, day: date) -> int:
-        return self._per_day if day.month in self._sim.months and self._sim.match_day(day) else 0
 
-    def _count_within(self, wall: datetime) -> int:
-        """Matches from midnight to `wall`, both included."""
-        if not self._count_of(wall.date()):
-            return 0
-        hours, minutes, seconds = self._hours, self._minutes, self._seconds
-        passed = bisect_right(hours, wall.hour - 1) * len(minutes) * len(seconds)
-        if wall.hour in hours:
-            passed += bisect_right(minutes, wall.minute - 1) * len(seconds)
-            if wall.minute in minutes:
-                passed += bisect_right(seconds, wall.second)
-        return passed
+def _times_of_day(seconds: list[int], minutes: list[int], hours: list[int]) -> Sequence[int]:
+    count = len(seconds) * len(minutes) * len(hours)
+    if count == DAY_SECONDS:
+        return range(DAY_SECONDS)
+    return tuple(3600 * hour + 60 * minute + second for hour in hours for minute in minutes for second in seconds)
+
+
+def is_hashed(text: str) -> bool:
+    """Whether a cron text leaves a value open with H, to be drawn from a task's seed."""
+    return any(map(_is_hashed, _expanded(text).split()))
+
+
+def _is_hashed(part: str) -> bool:
+    return any(_HASHED.fullmatch(term) for term in part.split(","))
+
+
+def _number(seed: int, position: int) -> int:
+    """What H draws in a field: the first eight bytes of the SHA-256 of "seed:field", fields from 0 for seconds on."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{position}".encode()).digest()[:8], "big")
+
+
+def _drawn(text: str, number_of: Callable[[int], int]) -> str:
+    """The text with a value in place of each H: `H`, `H(1-5)`, `H/15` and `H(0-29)/10`, as Jenkins writes them.
+
+    Without a step the value is the field's number modulo the size of the range, above its start; with a step it is the
+    number modulo the step, above the start, and then every step up to the end.
+    """
+    parts = text.split()
+    for position, part in enumerate(parts, 6 - len(parts)):
+        terms = part.split(",")
+        if 0 <= position < 6 and any(_HASHED.fullmatch(term) for term in terms):
+            number = number_of(position)
+            parts[position - 6 + len(parts)] = ",".join(_draw(term, position, number) for term in terms)
+    return " ".join(parts)
+
+
+def _draw(term: str, position: int, number: int) -> str:
+    match = _HASHED.fullmatch(term)
+    if match is None:
+        return term
+    low, high = _HASHED_RANGES[position]
+    if match[1]:
+        low, high = int(match[1]), int(match[2])
+    step = int(match[3]) if match[3] else 0
+    least, most = _RANGES[position]
+    if not least <= low <= high <= most or (match[3] and not 0 < step <= high - low + 1):
+        raise ValueError(term)
+    return f"{low + number % step}-{high}/{step}" if step else str(low + number % (high - low + 1))
 
 
 @lru_cache(maxsize=16384)
-def parse_cron(text: str) -> CronPattern:
+def parse_cron(text: str, seed: int = 0) -> CronPattern:
     """The pattern of a cron text or alias; raises ValueError for one that `cron_problem` explains."""
     # Most texts come from the store and were checked long ago: only those that fail are looked at field by field.
     try:
-        return CronPattern(_expanded(text))
+        return CronPattern(text, seed)
     except (CronSimError, ValueError, AssertionError) as error:
         raise ValueError(cron_problem(text) or f"'{text[:100]}' is not a cron text.") from error
 
@@ -101,7 +161,7 @@ def cron_problem(text: str) -> str | None:
     """What is wrong with a cron text, as sentences naming field and value; None when it is fine.
 
     >>> cron_problem("61 * * * *")
-    "The minute field '61' is not valid (0-59, with * , - and /)."
+    "The minute field '61' is not valid (0-59, with * , - / and H)."
     >>> cron_problem("*/5 * * * *") is None
     True
     """
@@ -146,14 +206,14 @@ def _field_is_valid(position: int, part: str) -> bool:
     fields = ["*"] * 6
     fields[position] = part
     try:
-        CronSim(" ".join(fields), _REFERENCE)
+        CronSim(_drawn(" ".join(fields), partial(_number, 0)), _REFERENCE)
     except (CronSimError, ValueError, AssertionError):
         return False
     return True
 
 
 def _field_problem(name: str, values: str, part: str) -> str:
-    sentence = f"The {name} field '{part[:100]}' is not valid ({values}, with * , - and /)."
+    sentence = f"The {name} field '{part[:100]}' is not valid ({values}, with * , - / and H)."
     if "?" in part:
         return f"{sentence} Write * instead of ?."
     if part.upper().endswith("W") and name == "day of month":
@@ -163,10 +223,23 @@ def _field_problem(name: str, values: str, part: str) -> str:
 
 def _never_problem(text: str, parts: list[str]) -> str | None:
     day, month = parts[-3], parts[-2]
-    try:
-        possible = CronPattern(_expanded(text)).next_wall(_REFERENCE) is not None
-    except (CronSimError, ValueError):
-        possible = False
-    if possible:
+    if all(_is_possible(variant) for variant in _variants(_expanded(text))):
         return None
     return f"No date matches: day of month '{day}' does not exist in month '{month}'."
+
+
+def _variants(text: str) -> Iterator[str]:
+    """Every text that H can lead to, as far as days and months go."""
+    days, months = (
+        range(size if is_hashed_part else 1)
+        for size, is_hashed_part in zip((31, 12), map(_is_hashed, text.split()[-3:-1]), strict=True)
+    )
+    for day, month in itertools.product(days, months):
+        yield _drawn(text, defaultdict(int, {3: day, 4: month}).__getitem__)
+
+
+def _is_possible(text: str) -> bool:
+    try:
+        return next(CronPattern(text).batches(946_684_800, 1 << 62), None) is not None  # from the year 2000 on
+    except (CronSimError, ValueError):
+        return False

@@ -1,119 +1,271 @@
-"""When a schedule is due: checks, the next instant, and what to do with instants that have passed.
+"""When a schedule is due: the next instant, the one before, all of a stretch, and what belongs to one of them.
 
-Instants go in and come out in UTC with their zone.
+Instants go in with a time zone and come out in UTC. A slot is one due instant; those that lie in a pause window are
+slots as well, which get no run. `seed` is the task's (`schedule_seed`): it decides what H and jitter leave open.
 """
 
+import hashlib
+import heapq
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
 
-from scheduler_core.decisions.cron_pattern import cron_problem, parse_cron
-from scheduler_core.decisions.cron_rule import CronRule
-from scheduler_core.decisions.time_zone import find_zone, instant_of, unknown_zone_message
-from scheduler_core.errors import InvalidInputError, Problem
-from scheduler_core.models import Schedule
+from scheduler_core.decisions.cron_pattern import is_hashed
+from scheduler_core.decisions.due_rule import DueRule, compile_rule, instant_in
+from scheduler_core.errors import InvalidInputError
+from scheduler_core.models import PauseWindow, Schedule
+
+YEARS_MAX = 50
+"""How far a slot is searched for."""
 
 _SECOND = timedelta(seconds=1)
+_HORIZON = timedelta(days=366 * YEARS_MAX)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CALENDAR_END = datetime(9900, 1, 1, tzinfo=UTC)
+# A request that says "now" arrives a little later, from a machine whose clock may be behind.
+_LATE_MAX = timedelta(seconds=60)
+_LOOK_BACK = tuple(timedelta(days=days) for days in (1, 8, 64, 512, 366 * YEARS_MAX))
 
 
-class DueSlots(NamedTuple):
-    """What is due: the latest slot, to be run, and the stretch of earlier ones that were missed.
+def next_after(schedule: Schedule, instant: datetime, seed: int = 0) -> datetime | None:
+    """The first slot strictly later than `instant`; None when none comes (within 50 years).
 
-    `latest` is None when nothing is due yet; `missed_first` and `missed_last` are None when nothing was missed;
-    `next_due_at` is None when no slot comes any more.
-    """
-
-    latest: datetime | None
-    missed_first: datetime | None
-    missed_last: datetime | None
-    missed_count: int
-    next_due_at: datetime | None
-
-
-def check_schedule(schedule: Schedule, field: str = "schedule") -> list[Problem]:
-    """Everything that is wrong with a schedule; empty when it is fine.
-
-    >>> check_schedule(Schedule(cron="0 3 * * *", timezone="Europe/Berlin"))
-    []
-    >>> check_schedule(Schedule(cron="0 3 31 2 *"))[0].message
-    "No date matches: day of month '31' does not exist in month '2'."
-    """
-    problems = []
-    if schedule.cron is not None and schedule.at is not None:
-        problems.append(Problem(field, "A schedule has either cron or at, not both. Remove one of them."))
-    if schedule.cron is None and schedule.at is None:
-        problems.append(Problem(field, "A schedule needs cron (such as '*/5 * * * *') or at (one instant)."))
-    if schedule.cron is not None and (problem := cron_problem(schedule.cron)):
-        problems.append(Problem(f"{field}.cron", problem))
-    if find_zone(schedule.timezone) is None:
-        problems.append(Problem(f"{field}.timezone", unknown_zone_message(schedule.timezone)))
-    return problems
-
-
-def next_after(schedule: Schedule, instant: datetime) -> datetime | None:
-    """The first due instant strictly later than `instant`; None when none comes (within 50 years).
-
-    An `at` without an offset counts in the schedule's time zone. Raises InvalidInputError for a schedule that
-    `check_schedule` refuses.
+    For `after_end`, `instant` is the end of the last run or the slot that had none. Raises InvalidInputError for a
+    schedule that `schedule_check` refuses.
 
     >>> next_after(Schedule(cron="0 3 * * *", timezone="Europe/Berlin"), datetime(2026, 6, 1, tzinfo=UTC)).isoformat()
     '2026-06-01T01:00:00+00:00'
     """
     if instant.tzinfo is None:
         raise ValueError("next_after needs an instant with a time zone")
-    if schedule.at is not None and schedule.cron is None:
-        at = _at(schedule)
-        return at if at > instant else None
-    return _rule(schedule.cron, schedule.timezone).next_after(instant.astimezone(UTC))
+    if schedule.after_end is not None:
+        return _after_end(schedule, instant)
+    if instant >= _CALENDAR_END:
+        return None
+    low, _ = _bounds(schedule)
+    begins = instant if low is None else max(instant, low)
+    # One instant is found wherever it is, and a validity however far ahead.
+    until = _CALENDAR_END if schedule.at is not None else min(begins, _CALENDAR_END - _HORIZON) + _HORIZON
+    return next(slots_between(schedule, instant, until, seed), None)
 
 
-def due_slots(schedule: Schedule, next_due_at: datetime, now: datetime) -> DueSlots:
-    """Divide the slots from `next_due_at` to `now`, both included: the latest is run, the others were missed.
+def next_run_after(schedule: Schedule, instant: datetime, seed: int = 0) -> datetime | None:
+    """The first slot later than `instant` that lies in no pause window; when all do, one of them."""
+    slot = next_after(schedule, instant, seed)
+    if slot is None or not schedule.pauses:
+        return slot
+    for _ in range(_PAUSED_MAX):
+        if not is_paused(schedule, slot):
+            return slot
+        following = next_after(schedule, _pause_end(schedule, slot) - _SECOND, seed)
+        if following is None:
+            return slot
+        slot = following
+    return slot
 
-    The count is exact; its work grows with the days that have passed, not with the slots. Raises
-    InvalidInputError for a schedule that `check_schedule` refuses.
+
+_PAUSED_MAX = 1000
+
+
+def previous_before(schedule: Schedule, instant: datetime, seed: int = 0) -> datetime | None:
+    """The last slot strictly earlier than `instant`, searched for 50 years; None when there is none."""
+    rule = _rule(schedule, seed)
+    until = _before(instant)
+    low, high = _bounds(schedule)
+    until = until if high is None else min(until, high)
+    for distance in _LOOK_BACK:
+        after = instant - distance
+        found = rule.last_between(after, until)
+        if found is not None:
+            return found if low is None or found >= low else None
+        if low is not None and after < low:
+            return None
+    return None
+
+
+def slots_between(schedule: Schedule, after: datetime, until: datetime, seed: int = 0) -> Iterator[datetime]:
+    """All slots in (after, until], in order, made one by one as they are asked for.
+
+    Raises ValueError for `after_end`, whose slots only its runs can tell.
     """
-    if next_due_at > now:
-        return DueSlots(None, None, None, 0, next_due_at)
-    following = next_after(schedule, next_due_at)
-    if following is None or following > now:
-        return DueSlots(next_due_at, None, None, 0, following)
-    latest = _last_until(schedule, following, now)
-    missed_last = _last_until(schedule, next_due_at, latest - _SECOND)
-    rule = _rule(schedule.cron, schedule.timezone)
-    missed_count = rule.count_between(next_due_at, latest)  # all but the first, and all but the last: the same number
-    return DueSlots(latest, next_due_at, missed_last, missed_count, next_after(schedule, latest))
+    rule = _rule(schedule, seed)
+    after, until = _within(schedule, after, until)
+    yield from rule.between(after, until)
 
 
-def _last_until(schedule: Schedule, slot: datetime, until: datetime) -> datetime:
-    """The last slot not later than `until`, given one of them; halves the stretch instead of walking it."""
-    low, high = slot, until
-    while high - low > _SECOND:
-        middle = low + timedelta(seconds=(high - low) // _SECOND // 2)
-        found = next_after(schedule, middle)
-        if found is None or found > until:
-            high = middle
-        else:
-            low = found
-    following = next_after(schedule, low)
-    return following if following is not None and following <= until else low
+def count_between(schedule: Schedule, after: datetime, until: datetime, seed: int = 0) -> int:
+    """How many slots lie in (after, until]; for cron and `every` its work grows with the days, not with the slots."""
+    rule = _rule(schedule, seed)
+    after, until = _within(schedule, after, until)
+    return rule.count(after, until)
 
 
-def _at(schedule: Schedule) -> datetime:
-    assert schedule.at is not None  # noqa: S101  asked by the caller
-    if schedule.at.tzinfo is not None:
-        return schedule.at.astimezone(UTC)
-    zone = find_zone(schedule.timezone)
-    if zone is None:
-        raise InvalidInputError.of("schedule.timezone", unknown_zone_message(schedule.timezone))
-    return instant_of(schedule.at, zone)
+def is_paused(schedule: Schedule, slot: datetime) -> bool:
+    """Whether a slot lies in a pause window."""
+    return any(_is_within(window, schedule.timezone, slot) for window in schedule.pauses)
+
+
+def jitter_of(schedule: Schedule, slot: datetime, seed: int = 0) -> timedelta:
+    """By how much the run of a slot is delayed: the same whenever it is asked, from nothing to `jitter` seconds.
+
+    Milliseconds drawn from the SHA-256 of seed and slot, modulo the jitter.
+    """
+    if not schedule.jitter:
+        return timedelta()
+    digest = hashlib.sha256(f"{seed}@{int(slot.timestamp())}".encode()).digest()
+    return timedelta(milliseconds=int.from_bytes(digest[:8], "big") % (schedule.jitter * 1000))
+
+
+def data_interval(schedule: Schedule, slot: datetime, seed: int = 0) -> tuple[datetime, datetime] | None:
+    """What a slot's run covers, its end excluded: from the slot before, or for the first one from `valid_from`.
+
+    Without either it begins one period before, as long as the distance to the next slot. None for a schedule of one
+    instant. For `after_end` it is the fixed delay before the slot.
+    """
+    if schedule.at is not None:
+        return None
+    if schedule.after_end is not None:
+        return slot - timedelta(seconds=schedule.after_end), slot
+    before = previous_before(schedule, slot, seed)
+    if before is not None:
+        return before, slot
+    low, _ = _bounds(schedule)
+    if low is not None and low < slot:
+        return low, slot
+    following = next_after(schedule, slot, seed)
+    return (slot - (following - slot), slot) if following is not None else None
+
+
+def schedule_seed(namespace: str, name: str) -> int:
+    """The seed of a task that is created with this name: 31 bits of the SHA-256 of "namespace/name".
+
+    >>> 0 <= schedule_seed("default", "backup") < 2**31
+    True
+    """
+    return int.from_bytes(hashlib.sha256(f"{namespace}/{name}".encode()).digest()[:4], "big") & 0x7FFFFFFF
+
+
+def schedule_start(schedule: Schedule, now: datetime) -> datetime:
+    """After which instant the slots of a new schedule count: now, or just before an `at` passed within a minute."""
+    if schedule.at is not None:
+        at = instant_in(schedule.at, schedule.timezone)
+        if now - _LATE_MAX <= at <= now:
+            return at - _SECOND
+    return now
+
+
+def shortest_period(schedule: Schedule, seed: int = 0, sample: int = 50) -> timedelta | None:
+    """The shortest distance between two of the schedule's next slots after 2000; None when it has fewer than two."""
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    low, high = _bounds(schedule)
+    slots = slots_between(schedule, start if low is None else low - _SECOND, high or start + _HORIZON, seed)
+    shortest: timedelta | None = None
+    before: datetime | None = None
+    for slot, _ in zip(slots, range(sample), strict=False):
+        if before is not None and (shortest is None or slot - before < shortest):
+            shortest = slot - before
+        before = slot
+    return shortest
+
+
+def _after_end(schedule: Schedule, instant: datetime) -> datetime | None:
+    low, high = _bounds(schedule)
+    slot = _ceiled(instant + timedelta(seconds=schedule.after_end or 0))
+    if low is not None and slot < low:
+        slot = _ceiled(low)
+    return None if high is not None and slot > high else slot
+
+
+def _within(schedule: Schedule, after: datetime, until: datetime) -> tuple[datetime, datetime]:
+    low, high = _bounds(schedule)
+    if low is not None:
+        after = max(after, low - timedelta(microseconds=1))
+    return after, (until if high is None else min(until, high))
+
+
+def _bounds(schedule: Schedule) -> tuple[datetime | None, datetime | None]:
+    low, high = schedule.valid_from, schedule.valid_until
+    return (
+        None if low is None else instant_in(low, schedule.timezone),
+        None if high is None else instant_in(high, schedule.timezone),
+    )
+
+
+def _is_within(window: PauseWindow, timezone: str, slot: datetime) -> bool:
+    if window.cron is not None:
+        lasts = timedelta(seconds=window.lasts or 0)
+        return compile_rule(Schedule(cron=window.cron, timezone=timezone)).first_between(slot - lasts, slot) is not None
+    return (window.starts_at is None or instant_in(window.starts_at, timezone) <= slot) and (
+        window.until is None or slot < instant_in(window.until, timezone)
+    )
+
+
+def _pause_end(schedule: Schedule, slot: datetime) -> datetime:
+    """An instant later than `slot` and not later than the end of the pause windows that it lies in."""
+    ends = [slot + _SECOND]
+    for window in schedule.pauses:
+        if not _is_within(window, schedule.timezone, slot):
+            continue
+        if window.cron is not None:
+            rule = compile_rule(Schedule(cron=window.cron, timezone=schedule.timezone))
+            lasts = timedelta(seconds=window.lasts or 0)
+            opened = rule.last_between(slot - lasts, slot)
+            ends.append((opened or slot) + lasts)
+        elif window.until is not None:
+            ends.append(instant_in(window.until, schedule.timezone))
+    return max(ends)
+
+
+def _before(instant: datetime) -> datetime:
+    return instant - timedelta(microseconds=1)
+
+
+def _ceiled(instant: datetime) -> datetime:
+    return instant if instant.microsecond == 0 else instant.replace(microsecond=0) + _SECOND
+
+
+def _rule(schedule: Schedule, seed: int) -> DueRule:
+    if schedule.after_end is not None:
+        raise ValueError("the slots of after_end are told by its runs")
+    # Tasks by the thousand share a rule unless its text asks for a value of their own.
+    return _compiled(schedule, seed if is_seeded(schedule) else 0)
 
 
 @lru_cache(maxsize=16384)
-def _rule(cron: str | None, timezone: str) -> CronRule:
-    zone = find_zone(timezone)
-    if cron is not None and zone is not None:
-        with suppress(ValueError):
-            return CronRule(parse_cron(cron), zone)
-    raise InvalidInputError(check_schedule(Schedule(cron=cron, timezone=timezone)))
+def is_seeded(schedule: Schedule) -> bool:
+    """Whether its slots are other ones for another seed: whether H stands in it."""
+    texts = [schedule.cron, *(member.cron for member in schedule.any or ())]
+    return any(text is not None and is_hashed(text) for text in texts)
+
+
+@lru_cache(maxsize=16384)
+def _compiled(schedule: Schedule, seed: int) -> DueRule:
+    with suppress(ValueError, LookupError):
+        if schedule.any:
+            return _Union([compile_rule(member, seed, schedule.valid_from) for member in schedule.any])
+        return compile_rule(schedule, seed, schedule.valid_from)
+    from scheduler_core.decisions.schedule_check import check_schedule  # checks with these rules, so it comes later
+
+    raise InvalidInputError(check_schedule(schedule))
+
+
+class _Union(DueRule):
+    """What any of several rules names; what they have in common is due once."""
+
+    def __init__(self, members: list[DueRule]) -> None:
+        self._members = members
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        before: datetime | None = None
+        for slot in heapq.merge(*(member.between(after, until) for member in self._members)):
+            if slot != before:
+                yield slot
+                before = slot
+
+    def last_between(self, after: datetime, until: datetime) -> datetime | None:
+        found = [member.last_between(after, until) for member in self._members]
+        return max((slot for slot in found if slot is not None), default=None)
+
+    def count(self, after: datetime, until: datetime) -> int:
+        return sum(1 for _ in self.between(after, until))

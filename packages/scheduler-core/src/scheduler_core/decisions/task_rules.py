@@ -10,7 +10,7 @@ import msgspec
 
 from scheduler_core.decisions.nearest import hint
 from scheduler_core.decisions.parameter_rules import check_parameters
-from scheduler_core.decisions.schedule_rules import check_schedule
+from scheduler_core.decisions.schedule_check import check_schedule
 from scheduler_core.errors import Problem
 from scheduler_core.models import RetryPolicy, TaskDefinition
 
@@ -21,6 +21,8 @@ DEPENDENCIES_MAX = 50
 MAX_RETRIES_MAX = 100
 PARAMETERS_BYTES_MAX = 1_048_576
 SECONDS_MAX = 7 * 86_400.0
+GRACE_SECONDS_MAX = 366 * 86_400.0
+MISFIRE_RUNS_MAX = 10_000
 
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -39,6 +41,7 @@ def check_definition(definition: TaskDefinition, task_types: Collection[str] | N
     problems += _check_label("queue", definition.queue)
     problems += _check_numbers(definition)
     problems += _check_retry(definition.retry)
+    problems += _check_misfire(definition)
     problems += _check_parameters(definition)
     if definition.schedule is not None:
         problems += check_schedule(definition.schedule)
@@ -111,6 +114,22 @@ def _check_retry(retry: RetryPolicy) -> Iterator[Problem]:
             "retry.delay_seconds",
             f"delay_seconds {retry.delay_seconds:g} is above max_delay_seconds {retry.max_delay_seconds:g}. "
             "Raise max_delay_seconds too.",
+        )
+
+
+def _check_misfire(definition: TaskDefinition) -> Iterator[Problem]:
+    grace = definition.misfire_grace_seconds
+    if grace is not None and not 1 <= grace <= GRACE_SECONDS_MAX:  # false for NaN, too
+        yield Problem(
+            "misfire_grace_seconds",
+            f"misfire_grace_seconds is from 1 to {GRACE_SECONDS_MAX:.0f} (366 days), not {grace:g}. "
+            "Null leaves it to misfire: 60 with skip, else no limit.",
+        )
+    if not 1 <= definition.misfire_runs_max <= MISFIRE_RUNS_MAX:
+        yield Problem(
+            "misfire_runs_max",
+            f"misfire_runs_max is from 1 to {MISFIRE_RUNS_MAX}, not {definition.misfire_runs_max}. "
+            "For no late run at all set misfire to skip.",
         )
 
 

@@ -3,6 +3,7 @@
 from scheduler_core.interfaces.clock import Clock
 from scheduler_core.interfaces.component import Component, ComponentContext
 from scheduler_core.interfaces.dispatch_strategy import DependencyChecker, DispatchStrategy
+from scheduler_core.interfaces.ledger_repository import LedgerRepository
 from scheduler_core.interfaces.message_queue import Bell, MessageQueue
 from scheduler_core.interfaces.repository import (
     ApiKeyRepository,
@@ -14,6 +15,7 @@ from scheduler_core.interfaces.repository import (
     TaskRunRepository,
     WorkerSessionRepository,
 )
+from scheduler_core.interfaces.repository_answer import Settlement, StandingSchedule
 from scheduler_core.interfaces.task_executor import RunContext, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.interfaces.unit_of_work import Store, UnitOfWork
 
@@ -26,12 +28,15 @@ __all__ = [
     "DependencyChecker",
     "DispatchStrategy",
     "IdempotencyRepository",
+    "LedgerRepository",
     "MessageQueue",
     "RunContext",
     "RunLogRepository",
     "RunOutcome",
     "RunOutput",
     "ScheduleRepository",
+    "Settlement",
+    "StandingSchedule",
     "Store",
     "SystemRepository",
     "TaskExecutor",

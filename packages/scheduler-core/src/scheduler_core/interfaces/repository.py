@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from scheduler_core.interfaces.repository_answer import Settlement, StandingSchedule
 from scheduler_core.models import (
     ApiKey,
     ClaimedRun,
@@ -24,6 +25,7 @@ from scheduler_core.models import (
     RunLogEntry,
     RunStatistics,
     ScheduleAdvance,
+    SchedulePeriod,
     SessionSighting,
     SkippedSlots,
     Slot,
@@ -53,6 +55,7 @@ class TaskRepository(Protocol):
         """Store new tasks, in order, with the next due instant of each (None: no schedule or none left).
 
         Raises TaskNameTakenError. Dependencies are names; TaskNotFoundError names the first missing one.
+        A schedule counts from `now` on, or from just before its next due instant where that has passed already.
         """
 
     async def update(
@@ -66,7 +69,8 @@ class TaskRepository(Protocol):
 
         Runs of it that nobody has claimed take the new version, queue, priority and type at once (what was
         answered holds for what starts later). `next_due` counts for schedules that are new or changed: one that
-        stays keeps its place.
+        stays keeps its place. The former schedule counts until `now`, the new one from then on: what passed of the
+        former one is to be recorded before (see ScheduleRepository.lock).
         """
 
     async def get(self, reference: TaskReference, namespace: str) -> Task:
@@ -90,8 +94,8 @@ class TaskRepository(Protocol):
         """Move tasks to a status and answer when it holds: no run admitted before starts after this commits.
 
         PAUSED and INACTIVE send their DISPATCHED runs back to PENDING (PAUSED) or to CANCELLED (INACTIVE, which
-        cancels their PENDING runs too) and stop their schedules. ACTIVE does not restart schedules: see
-        ScheduleRepository.restart.
+        cancels their PENDING runs too) and stop their schedules; those of INACTIVE ones count until `now`. ACTIVE does
+        not plan the next slots: see ScheduleRepository.record.
         """
 
     async def dependents_of(self, task_id: int) -> list[str]:
@@ -115,19 +119,32 @@ class ScheduleRepository(Protocol):
         """Lock up to `limit` schedules that are due and that no other dispatcher holds, oldest slot first."""
 
     async def record(self, advances: Sequence[ScheduleAdvance], skipped: Sequence[SkippedSlots] = ()) -> None:
-        """Move schedules on and write slots that get no run, in the transaction that took them."""
+        """Move schedules on and write slots that get no run, in the transaction that took or locked them."""
 
     async def seconds_to_next(self, now: datetime | None = None) -> float | None:
         """Seconds by the database's clock until the next slot is due (0 when late); None when none is planned."""
 
     async def position(self, task_ids: Sequence[int]) -> list[ScheduleAdvance]:
-        """Where the schedules of these tasks stand; `last_slot_at` falls back to the start of their ledger."""
+        """Where the schedules of these tasks stand, in ascending order; tasks without one are left out."""
 
-    async def restart(self, task_ids: Sequence[int], next_due: Sequence[datetime | None]) -> None:
-        """Plan the next slots of schedules that were stopped."""
+    async def lock(self, task_ids: Sequence[int], now: datetime | None = None) -> list[StandingSchedule]:
+        """Lock these tasks and their schedules for a change, and say where the schedules stand, in ascending order.
+
+        Until the commit no slot of them is taken, and none falls due before the `now` of the answer unseen.
+        """
+
+    async def last_ends(self, task_ids: Sequence[int]) -> dict[int, datetime | None]:
+        """From when the next slot of a fixed delay counts: the end of the latest slot's run, None while that is active.
+
+        For a latest slot without a run it is the slot itself. Tasks whose present schedule has had no slot are left
+        out.
+        """
 
     async def slots(self, task_id: int, *, after: datetime | None = None, limit: int = 100) -> list[Slot]:
         """The ledger of a task in ascending order, starting after an instant."""
+
+    async def periods(self, task_ids: Sequence[int]) -> list[SchedulePeriod]:
+        """Which schedules of these tasks counted when, in ascending order of task and time."""
 
 
 class TaskRunRepository(Protocol):
@@ -137,6 +154,7 @@ class TaskRunRepository(Protocol):
         """Write all runs of the flows, their edges and (where asked) the root's slot.
 
         A request whose slot exists already makes nothing. Roots come first, in the order of the requests.
+        The runs of `after_runs` are to be locked (see lock_active), and the root of such a plan is PENDING.
         """
 
     async def claim(
@@ -163,14 +181,13 @@ class TaskRunRepository(Protocol):
     async def hand_back(self, session_id: int, runs: Sequence[RunKey], now: datetime | None = None) -> list[RunChange]:
         """Give up attempts without an outcome: back to PENDING (or CANCELLED when flagged), attempt not refunded."""
 
-    async def settle(
-        self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None
-    ) -> list[CreatedRun]:
-        """Tell the runs that wait for finished ones, and return those that are claimable now.
+    async def settle(self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None) -> Settlement:
+        """Tell the runs and the schedules that wait for finished ones.
 
         With `run_ids` only these finished runs are looked at, else any that nobody has settled, `limit` at a time
         until some run is claimable or all are settled. A run none of whose upstreams can fulfil it any more becomes
-        SKIPPED with its reason; what waits for that one follows.
+        SKIPPED with its reason; what waits for that one follows. A schedule that awaits a finished run is planned,
+        unless its task is not ACTIVE.
         """
 
     async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:
@@ -187,6 +204,12 @@ class TaskRunRepository(Protocol):
 
         Final runs are left as they are; all ids that exist are answered with where they stand.
         """
+
+    async def active(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """The runs of these tasks that have not ended, as (task id, run id) in ascending order of the latter."""
+
+    async def lock_active(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """The same, locked until the commit, and marked so that whoever waits for their end will be told of it."""
 
     async def sessions_of(self, run_ids: Sequence[int]) -> list[int]:
         """Ids of the sessions that hold any of these runs now."""
@@ -306,6 +329,9 @@ class SystemRepository(Protocol):
 
     async def statistics(self, now: datetime | None = None) -> SystemStatistics:
         """Counted by the database, now."""
+
+    async def now(self) -> datetime:
+        """The database's clock, by which everything is due."""
 
     async def check(self) -> None:
         """Return if the database answers, may be written to and has the schema this version works with."""

@@ -23,7 +23,10 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What an executor may know of the attempt it carries out."""
+    """What an executor may know of the attempt it carries out.
+
+    `interval_from` and `interval_to` are the data interval, its end excluded, of a run that belongs to a slot.
+    """
 
     run_id: int
     attempt: int
@@ -33,6 +36,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_at: datetime
     timeout_seconds: float | None
     trace_context: str | None = None
+    interval_from: datetime | None = None
+    interval_to: datetime | None = None
 
 
 class RunOutput(Protocol):

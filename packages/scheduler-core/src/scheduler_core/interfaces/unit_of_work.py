@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from scheduler_core.interfaces.ledger_repository import LedgerRepository
 from scheduler_core.interfaces.repository import (
     ApiKeyRepository,
     IdempotencyRepository,
@@ -25,6 +26,10 @@ class UnitOfWork(Protocol):
     @property
     def schedules(self) -> ScheduleRepository:
         """Due instants and slots."""
+
+    @property
+    def ledger(self) -> LedgerRepository:
+        """The ledger as it is looked at."""
 
     @property
     def task_runs(self) -> TaskRunRepository:

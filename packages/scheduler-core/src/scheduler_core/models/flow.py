@@ -32,6 +32,7 @@ class FlowRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     With `slot` the root's slot row is written in the same statement and a slot that exists already makes no
     run. `scheduled_at` None means the database's now. `parameters` is JSON text for the root only.
+    The root waits until the runs `after_runs` have ended, however they end. The interval is every member's.
     """
 
     plan: FlowPlan
@@ -43,6 +44,9 @@ class FlowRequest(msgspec.Struct, frozen=True, kw_only=True):
     parameters: str | None = None
     retry_of: int | None = None
     trace_context: str | None = None
+    interval_from: datetime | None = None
+    interval_to: datetime | None = None
+    after_runs: tuple[int, ...] = ()
 
 
 class CreatedRun(msgspec.Struct, frozen=True):

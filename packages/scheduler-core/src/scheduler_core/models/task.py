@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from scheduler_core.models.schedule import Schedule
+from scheduler_core.models.schedule import MisfirePolicy, OverlapPolicy, Schedule, SlotPolicies
 
 DEFAULT_NAMESPACE = "default"
 DEFAULT_QUEUE = "default"
@@ -55,10 +55,22 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     retry: RetryPolicy = RetryPolicy()
     namespace: str = DEFAULT_NAMESPACE
     description: str = ""
+    misfire: MisfirePolicy = MisfirePolicy.LATEST
+    misfire_grace_seconds: float | None = None
+    misfire_runs_max: int = 100
+    overlap: OverlapPolicy = OverlapPolicy.ALLOW
+
+    def slot_policies(self) -> SlotPolicies:
+        """What it says about slots that cannot simply run."""
+        return SlotPolicies(**{name: getattr(self, name) for name in SlotPolicies.__struct_fields__})
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored task: its present definition, its state and what its schedule says next."""
+    """A stored task: its present definition, its state and what its schedule says next.
+
+    `schedule_seed` stands in for what the task's schedule leaves open (H, jitter): drawn from the name that the task
+    was created with, and never changed.
+    """
 
     id: int
     namespace: str
@@ -76,6 +88,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float | None
     max_retries: int
     retry: RetryPolicy
+    misfire: MisfirePolicy
+    misfire_grace_seconds: float | None
+    misfire_runs_max: int
+    overlap: OverlapPolicy
+    schedule_seed: int
     next_run_at: datetime | None
     created_at: datetime
     updated_at: datetime

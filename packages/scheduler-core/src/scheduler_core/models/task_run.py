@@ -68,7 +68,10 @@ class RunTrigger(StrEnum):
 
 
 class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as users see it. Times are UTC; `duration` is completed_at minus started_at of the last attempt."""
+    """One run as users see it. Times are UTC; `duration` is completed_at minus started_at of the last attempt.
+
+    `interval_from` and `interval_to` are the data interval, its end excluded, of a run that belongs to a slot.
+    """
 
     id: int
     task_id: int
@@ -82,6 +85,8 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     priority: int
     scheduled_at: datetime
+    interval_from: datetime | None
+    interval_to: datetime | None
     not_before: datetime | None
     created_at: datetime
     started_at: datetime | None
@@ -112,6 +117,8 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     flow_id: int
     failures: int
     scheduled_at: datetime
+    interval_from: datetime | None = None
+    interval_to: datetime | None = None
     parameters: str | None
     trace_context: str | None
     needs_settlement: bool
@@ -142,10 +149,11 @@ class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunChange(msgspec.Struct, frozen=True):
-    """A run that a statement has changed, and where it stands now."""
+    """A run that a statement has changed, and where it stands now; `needs_settlement`: others wait for its end."""
 
     run_id: int
     status: TaskRunStatus
+    needs_settlement: bool = False
 
 
 class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from scheduler_core.errors import StoreUnavailableError
 from scheduler_core.interfaces import (
     ApiKeyRepository,
     IdempotencyRepository,
+    LedgerRepository,
     RunLogRepository,
     ScheduleRepository,
     Store,
@@ -28,6 +29,7 @@ from scheduler_infra.database.api_key_repository import PostgresApiKeyRepository
 from scheduler_infra.database.database_config import DatabaseConfig
 from scheduler_infra.database.database_error import translated
 from scheduler_infra.database.idempotency_repository import PostgresIdempotencyRepository
+from scheduler_infra.database.ledger_repository import PostgresLedgerRepository
 from scheduler_infra.database.run_log_repository import PostgresRunLogRepository
 from scheduler_infra.database.schedule_repository import PostgresScheduleRepository
 from scheduler_infra.database.system_repository import PostgresSystemRepository
@@ -51,6 +53,11 @@ class PostgresUnitOfWork(UnitOfWork):
     def schedules(self) -> ScheduleRepository:
         """See UnitOfWork."""
         return PostgresScheduleRepository(self._connection)
+
+    @cached_property
+    def ledger(self) -> LedgerRepository:
+        """See UnitOfWork."""
+        return PostgresLedgerRepository(self._connection)
 
     @cached_property
     def task_runs(self) -> TaskRunRepository:

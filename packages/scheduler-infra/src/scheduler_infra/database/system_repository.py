@@ -17,6 +17,12 @@ class PostgresSystemRepository(PostgresRepository, SystemRepository):
         rows = await self._rows("system_statistics", {"now": now})
         return SystemStatistics(**rows[0])
 
+    async def now(self) -> datetime:
+        """See SystemRepository."""
+        rows = await self._execute("SELECT clock_timestamp() AS now", {})
+        now: datetime = rows[0]["now"]
+        return now
+
     async def check(self) -> None:
         """See SystemRepository."""
         rows = await self._execute("SELECT pg_is_in_recovery() AS standby", {})

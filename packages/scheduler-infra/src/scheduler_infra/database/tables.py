@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKeyConstraint,
@@ -41,6 +42,10 @@ def _text(**options: Any) -> Any:
     return Field(sa_type=Text, **options)
 
 
+def _defaulted(sa_type: Any, default: str) -> Any:
+    return Field(sa_type=sa_type, sa_column_kwargs={"server_default": text(default)})
+
+
 def _json(nullable: bool = False) -> Any:
     return Field(sa_type=JSONB, nullable=nullable)
 
@@ -66,6 +71,7 @@ class TaskRow(SQLModel, table=True):
     status: str = _text()
     version: int = Field(sa_type=Integer)
     task_version_id: int = _big()
+    schedule_seed: int = _defaulted(Integer, "0")
     created_at: datetime = _instant()
     updated_at: datetime = _instant()
 
@@ -93,6 +99,10 @@ class TaskVersionRow(SQLModel, table=True):
     timeout_seconds: float | None = Field(default=None, sa_type=Double)
     max_retries: int = Field(sa_type=Integer)
     retry: dict[str, Any] = _json()
+    misfire: str = _defaulted(Text, "'latest'")
+    misfire_grace_seconds: float | None = Field(default=None, sa_type=Double)
+    misfire_runs_max: int = _defaulted(Integer, "100")
+    overlap: str = _defaulted(Text, "'allow'")
     created_at: datetime = _instant()
 
 
@@ -126,6 +136,7 @@ class ScheduleRow(SQLModel, table=True):
             "task_id",
             postgresql_where=text("next_due_at IS NOT NULL"),
         ),
+        Index("idx_schedules_awaits_run_id", "awaits_run_id", postgresql_where=text("awaits_run_id IS NOT NULL")),
         {"schema": SCHEMA},
     )
     task_id: int = Field(sa_column=Column("task_id", BigInteger, autoincrement=False, nullable=False))
@@ -133,6 +144,23 @@ class ScheduleRow(SQLModel, table=True):
     next_due_at: datetime | None = _instant(nullable=True, default=None)
     last_slot_at: datetime | None = _instant(nullable=True, default=None)
     recorded_from: datetime = _instant()
+    awaits_run_id: int | None = _big(nullable=True, default=None)
+
+
+class SchedulePeriodRow(SQLModel, table=True):
+    """Which schedule of a task counted when."""
+
+    __tablename__: ClassVar[str] = "schedule_periods"
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "counts_from", name="pk_schedule_periods"),
+        ForeignKeyConstraint(["task_id"], [f"{SCHEMA}.tasks.id"], name="fk_schedule_periods_tasks"),
+        {"schema": SCHEMA},
+    )
+    task_id: int = _big()
+    counts_from: datetime = _instant()
+    counts_until: datetime | None = _instant(nullable=True, default=None)
+    schedule: dict[str, Any] = _json()
+    seed: int = Field(sa_type=Integer)
 
 
 class SlotRow(SQLModel, table=True):
@@ -150,6 +178,7 @@ class SlotRow(SQLModel, table=True):
     count: int = _big()
     run_id: int | None = _big(nullable=True, default=None)
     reason: str | None = _text(nullable=True, default=None)
+    zone_data: str | None = _text(nullable=True, default=None)
 
 
 class TaskRunRow(SQLModel, table=True):
@@ -217,6 +246,8 @@ class TaskRunRow(SQLModel, table=True):
     result: dict[str, Any] | None = _json(nullable=True)
     error: str | None = _text(nullable=True, default=None)
     trace_context: str | None = _text(nullable=True, default=None)
+    interval_from: datetime | None = _instant(nullable=True, default=None)
+    interval_to: datetime | None = _instant(nullable=True, default=None)
 
 
 class TaskRunDependencyRow(SQLModel, table=True):
@@ -230,6 +261,7 @@ class TaskRunDependencyRow(SQLModel, table=True):
     )
     upstream_run_id: int = _big()
     run_id: int = _big()
+    regardless: bool = _defaulted(Boolean, "false")
 
 
 class TaskRunAttemptRow(SQLModel, table=True):

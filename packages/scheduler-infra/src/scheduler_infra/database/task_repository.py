@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from scheduler_core.decisions.schedule_rules import schedule_seed
 from scheduler_core.errors import TaskNotFoundError
 from scheduler_core.interfaces import TaskRepository
 from scheduler_core.models import Task, TaskDefinition, TaskGraph, TaskNode, TaskReference, TaskStatus
@@ -22,7 +23,12 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
         """See TaskRepository."""
         async with self._together():
             wide = [
-                _wide(definition, due, ordinal=ordinal)
+                _wide(
+                    definition,
+                    due,
+                    ordinal=ordinal,
+                    schedule_seed=schedule_seed(definition.namespace, definition.name),
+                )
                 for ordinal, (definition, due) in enumerate(zip(definitions, next_due, strict=True))
             ]
             rows = await self._rows("create_tasks", {"definitions": json_text(wide), "now": now})

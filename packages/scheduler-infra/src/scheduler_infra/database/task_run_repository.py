@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from scheduler_core.decisions.time_zone import zone_data_version
 from scheduler_core.errors import SessionFencedError, TaskRunNotFoundError
-from scheduler_core.interfaces import TaskRunRepository
+from scheduler_core.interfaces import Settlement, TaskRunRepository
 from scheduler_core.models import (
     ClaimedRun,
     CreatedRun,
@@ -24,9 +25,10 @@ from scheduler_infra.database.repository import PostgresRepository, Row, convert
 
 _RUNS = """
 SELECT run.id, run.task_id, tasks.name AS task_name, run.namespace, version.version AS task_version, run.flow_id,
-       run.status, run.trigger, run.task_type, run.queue, run.priority, run.scheduled_at, run.not_before,
-       run.created_at, run.started_at, run.completed_at, run.attempt, run.failures, run.losses, run.max_retries,
-       session.worker_id, run.cancel_requested, run.waiting_on, run.parameters, run.result, run.error, run.retry_of
+       run.status, run.trigger, run.task_type, run.queue, run.priority, run.scheduled_at, run.interval_from,
+       run.interval_to, run.not_before, run.created_at, run.started_at, run.completed_at, run.attempt, run.failures,
+       run.losses, run.max_retries, session.worker_id, run.cancel_requested, run.waiting_on, run.parameters,
+       run.result, run.error, run.retry_of
 FROM scheduler.task_runs AS run
 JOIN scheduler.tasks ON tasks.id = run.task_id
 JOIN scheduler.task_versions AS version ON version.id = run.task_version_id
@@ -39,7 +41,8 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
 
     async def create_flows(self, requests: Sequence[FlowRequest], now: datetime | None = None) -> list[CreatedRun]:
         """See TaskRunRepository."""
-        return [_created(row) for row in await self._rows("create_flows", {**_flow_arrays(requests), "now": now})]
+        columns = {**_flow_arrays(requests), "zone_data": zone_data_version(), "now": now}
+        return [_created(row) for row in await self._rows("create_flows", columns)]
 
     async def claim(
         self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
@@ -102,28 +105,29 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         )
         return _changes(session_id, rows)
 
-    async def settle(
-        self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None
-    ) -> list[CreatedRun]:
+    async def settle(self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None) -> Settlement:
         """See TaskRunRepository."""
         if run_ids is not None:
             return await self._settled(list(run_ids), now)
-        after_id = 0
+        after_id, is_later = 0, False
         while True:
             ended = await self._unsettled(limit, after_id)
-            claimable = await self._settled(ended, now)
-            if claimable or len(ended) < limit:
-                return claimable
+            settled = await self._settled(ended, now)
+            is_later |= settled.is_later
+            if settled.released or len(ended) < limit:
+                return Settlement(settled.released, is_later)
             after_id = ended[-1]
 
-    async def _settled(self, ended: list[int], now: datetime | None) -> list[CreatedRun]:
+    async def _settled(self, ended: list[int], now: datetime | None) -> Settlement:
         claimable: list[CreatedRun] = []
+        is_later = False
         # One round per generation of skipped runs: a skipped run ends what waits for it in the next one.
         while ended:
             rows = await self._rows("settle_runs", {"run_ids": ended, "now": now})
             claimable.extend(_created(row) for row in rows if row["status"] == "DISPATCHED")
+            is_later |= any(row["is_later"] for row in rows)
             ended = [row["id"] for row in rows if row["status"] == "SKIPPED" and row["needs_settlement"]]
-        return claimable
+        return Settlement(claimable, is_later)
 
     async def _unsettled(self, limit: int, after_id: int) -> list[int]:
         rows = await self._execute(
@@ -153,6 +157,17 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
     async def cancel(self, run_ids: Sequence[int], now: datetime | None = None) -> list[RunChange]:
         """See TaskRunRepository."""
         return [_change(row) for row in await self._rows("cancel_runs", {"run_ids": list(run_ids), "now": now})]
+
+    async def active(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """See TaskRunRepository."""
+        rows = await self._rows("active_runs", {"task_ids": list(task_ids)})
+        return [(row["task_id"], row["run_id"]) for row in rows]
+
+    async def lock_active(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """See TaskRunRepository."""
+        seen = [run_id for _, run_id in await self.active(task_ids)]
+        rows = await self._rows("lock_active_runs", {"run_ids": seen}) if seen else []
+        return sorted(((row["task_id"], row["run_id"]) for row in rows), key=lambda pair: pair[1])
 
     async def sessions_of(self, run_ids: Sequence[int]) -> list[int]:
         """See TaskRunRepository."""
@@ -232,6 +247,7 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
     members = [
         (number, position, member) for number, plan in enumerate(plans) for position, member in enumerate(plan.members)
     ]
+    awaited = [(ordinal, run_id) for ordinal, request in enumerate(requests, 1) for run_id in request.after_runs]
     edges = [(number, up, down) for number, plan in enumerate(plans) for up, down in plan.edges]
     return {
         "member_plans": [number for number, _, _ in members],
@@ -253,6 +269,11 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
         "flow_parameters": [request.parameters for request in requests],
         "flow_retry_of": [request.retry_of for request in requests],
         "flow_traces": [request.trace_context for request in requests],
+        "flow_interval_from": [request.interval_from for request in requests],
+        "flow_interval_to": [request.interval_to for request in requests],
+        "flow_awaited_counts": [len(request.after_runs) for request in requests],
+        "awaited_flows": [ordinal for ordinal, _ in awaited],
+        "awaited_runs": [run_id for _, run_id in awaited],
     }
 
 
@@ -263,7 +284,7 @@ def _changes(session_id: int, rows: list[Row]) -> list[RunChange]:
 
 
 def _change(row: Row) -> RunChange:
-    return RunChange(row["run_id"], TaskRunStatus(row["status"]))
+    return RunChange(row["run_id"], TaskRunStatus(row["status"]), row.get("needs_settlement", False))
 
 
 def _created(row: Row) -> CreatedRun:

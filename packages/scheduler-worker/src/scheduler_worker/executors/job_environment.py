@@ -42,6 +42,9 @@ def run_environment(context: RunContext) -> dict[str, str]:
         "SCHEDULER_SCHEDULED_AT": context.scheduled_at.isoformat(),
         MARK: run_mark(context),
     }
+    if context.interval_from is not None and context.interval_to is not None:
+        variables["SCHEDULER_INTERVAL_FROM"] = context.interval_from.isoformat()
+        variables["SCHEDULER_INTERVAL_TO"] = context.interval_to.isoformat()
     if context.trace_context:
         variables["TRACEPARENT"] = context.trace_context
     return variables

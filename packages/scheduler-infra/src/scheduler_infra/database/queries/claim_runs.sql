@@ -9,7 +9,6 @@ WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
     WHERE id = %(session_id)s AND state = 'ALIVE'
-      AND lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
     FOR SHARE
 ), lane AS MATERIALIZED (
     SELECT queue, task_type, count(*) AS share
@@ -45,10 +44,12 @@ WITH session AS MATERIALIZED (
     FROM session
     WHERE run.id = ANY(ARRAY(SELECT id FROM chosen))
     RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
-              run.parameters::text AS parameters, run.trace_context, run.needs_settlement, run.priority
+              run.interval_from, run.interval_to, run.parameters::text AS parameters, run.trace_context,
+              run.needs_settlement, run.priority
 )
 SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
-       claimed.scheduled_at, claimed.parameters, claimed.trace_context, claimed.needs_settlement
+       claimed.scheduled_at, claimed.interval_from, claimed.interval_to, claimed.parameters, claimed.trace_context,
+       claimed.needs_settlement
 FROM session
 LEFT JOIN claimed ON true
 ORDER BY claimed.priority DESC, claimed.id

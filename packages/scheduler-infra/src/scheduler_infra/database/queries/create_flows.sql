@@ -1,6 +1,8 @@
 -- All runs of the requested flows, their edges and the roots' slots, in one statement.
 -- A request whose slot exists already makes nothing: the primary key of slots is the promise "one run per slot".
 -- Each plan (members, edges) is sent once, however many flows follow it; roots get their ids first and in order.
+-- A root that waits for earlier runs (which the caller holds locked, so that they cannot end before this is committed)
+-- gets an edge from each: its birth status must then be PENDING.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), member AS MATERIALIZED (
@@ -17,13 +19,16 @@ WITH moment AS MATERIALIZED (
     SELECT wish.*, nextval('scheduler.task_runs_id_seq') AS root_id
     FROM unnest(%(flow_plans)s::integer[], %(flow_copies)s::integer[], %(flow_triggers)s::text[],
                 %(flow_scheduled_at)s::timestamptz[], %(flow_not_before)s::timestamptz[], %(flow_slots)s::boolean[],
-                %(flow_parameters)s::text[], %(flow_retry_of)s::bigint[], %(flow_traces)s::text[])
+                %(flow_parameters)s::text[], %(flow_retry_of)s::bigint[], %(flow_traces)s::text[],
+                %(flow_interval_from)s::timestamptz[], %(flow_interval_to)s::timestamptz[],
+                %(flow_awaited_counts)s::integer[])
         WITH ORDINALITY
-        AS wish(plan, copies, trigger, scheduled_at, not_before, slot, parameters, retry_of, trace_context, ordinal)
+        AS wish(plan, copies, trigger, scheduled_at, not_before, slot, parameters, retry_of, trace_context,
+                interval_from, interval_to, awaited, ordinal)
     CROSS JOIN LATERAL generate_series(1, wish.copies)
 ), slot AS (
-    INSERT INTO scheduler.slots (task_id, scheduled_at, shard_index, last_scheduled_at, count, run_id)
-    SELECT member.task_id, flow.scheduled_at, 0, flow.scheduled_at, 1, flow.root_id
+    INSERT INTO scheduler.slots (task_id, scheduled_at, shard_index, last_scheduled_at, count, run_id, zone_data)
+    SELECT member.task_id, flow.scheduled_at, 0, flow.scheduled_at, 1, flow.root_id, %(zone_data)s
     FROM flow
     JOIN member ON member.plan = flow.plan AND member.position = 0
     WHERE flow.slot
@@ -33,33 +38,39 @@ WITH moment AS MATERIALIZED (
     SELECT accepted.*,
            CASE WHEN position = 0 THEN root_id ELSE nextval('scheduler.task_runs_id_seq') END AS id
     FROM (
-        SELECT flow.root_id, flow.trigger, flow.scheduled_at, flow.not_before, flow.parameters, flow.retry_of,
-               flow.trace_context, member.*
+        SELECT flow.root_id, flow.ordinal, flow.trigger, flow.scheduled_at, flow.not_before, flow.parameters,
+               flow.retry_of, flow.trace_context, flow.interval_from, flow.interval_to,
+               CASE WHEN member.position = 0 THEN flow.awaited ELSE 0 END AS awaited, member.*
         FROM flow
         JOIN member ON member.plan = flow.plan
         WHERE NOT flow.slot OR flow.root_id IN (SELECT run_id FROM slot)
         ORDER BY flow.root_id, member.position
     ) AS accepted
 ), edge AS (
-    INSERT INTO scheduler.task_run_dependencies (upstream_run_id, run_id)
-    SELECT upstream.id, downstream.id
+    INSERT INTO scheduler.task_run_dependencies (upstream_run_id, run_id, regardless)
+    SELECT upstream.id, downstream.id, false
     FROM unnest(%(edge_plans)s::integer[], %(edge_upstreams)s::integer[], %(edge_downstreams)s::integer[])
         AS planned(plan, upstream, downstream)
     JOIN run AS upstream ON upstream.plan = planned.plan AND upstream.position = planned.upstream
     JOIN run AS downstream ON downstream.root_id = upstream.root_id AND downstream.position = planned.downstream
+    UNION ALL
+    SELECT awaited.run_id, run.id, true
+    FROM unnest(%(awaited_flows)s::bigint[], %(awaited_runs)s::bigint[]) AS awaited(ordinal, run_id)
+    JOIN run ON run.ordinal = awaited.ordinal AND run.position = 0
 )
 INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, retry_of, scheduled_at, not_before, created_at,
                                  max_retries, waiting_on, priority, needs_settlement, held, status, trigger, namespace,
-                                 queue, task_type, parameters, trace_context)
+                                 queue, task_type, parameters, trace_context, interval_from, interval_to)
 SELECT run.id, run.task_id, run.task_version_id, run.root_id,
        CASE WHEN run.position = 0 THEN run.retry_of END,
        coalesce(run.scheduled_at, moment.now),
        coalesce(CASE WHEN run.position = 0 THEN run.not_before END, run.scheduled_at, moment.now),
-       moment.now, run.max_retries, run.waiting_on, run.priority, run.needs_settlement, run.held, run.status,
+       moment.now, run.max_retries, run.waiting_on + run.awaited, run.priority, run.needs_settlement, run.held,
+       run.status,
        CASE WHEN run.position = 0 THEN run.trigger ELSE 'DEPENDENCY' END,
        run.namespace, run.queue, run.task_type,
        CASE WHEN run.position = 0 THEN run.parameters::jsonb END,
-       run.trace_context
+       run.trace_context, run.interval_from, run.interval_to
 FROM run CROSS JOIN moment
 ORDER BY run.position <> 0, run.id
 RETURNING id, flow_id, task_id, status, queue, task_type, scheduled_at

@@ -7,7 +7,6 @@ WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
     WHERE id = %(session_id)s AND state = 'ALIVE'
-      AND lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
     FOR SHARE
 ), held AS MATERIALIZED (
     SELECT run.id, run.status, run.session_id, run.attempt, run.failures, run.max_retries, run.cancel_requested,
@@ -47,8 +46,8 @@ WITH session AS MATERIALIZED (
         error = verdict.error
     FROM verdict CROSS JOIN session
     WHERE run.id = verdict.id
-    RETURNING run.id, run.status
+    RETURNING run.id, run.status, run.needs_settlement
 )
-SELECT finished.id AS run_id, finished.status
+SELECT finished.id AS run_id, finished.status, finished.needs_settlement
 FROM session
 LEFT JOIN finished ON true

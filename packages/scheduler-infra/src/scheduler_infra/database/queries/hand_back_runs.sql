@@ -1,11 +1,10 @@
 -- Attempts given up without an outcome: back to PENDING, or CANCELLED when that was asked for.
--- With no attempt named (run_ids IS NULL) everything the session holds, as it does at its end: then it need not have a
--- lease any more, for what nobody has taken from it is still its own. No row at all: the session is not alive.
+-- With no attempt named (run_ids IS NULL) everything the session holds, as it does at its end. No row at all: the session
+-- is not alive.
 WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
     WHERE id = %(session_id)s AND state = 'ALIVE'
-      AND (%(run_ids)s::bigint[] IS NULL OR lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp()))
     FOR SHARE
 ), held AS MATERIALIZED (
     SELECT run.id, run.attempt, run.started_at

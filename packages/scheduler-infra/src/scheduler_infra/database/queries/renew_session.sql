@@ -1,4 +1,6 @@
 -- A session that is alive gets a full lease again and is told which runs it holds. No row: it is not alive.
+-- Only whoever reaps ends a session. That its lease has passed by the wall clock proves nothing: the clock may have been
+-- set, and nobody has its runs as long as it is ALIVE.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), renewed AS (
@@ -9,7 +11,6 @@ WITH moment AS MATERIALIZED (
         draining = %(draining)s
     FROM moment
     WHERE session.id = %(session_id)s AND session.state = 'ALIVE'
-      AND session.lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
     RETURNING session.id
 )
 SELECT run.id AS run_id, run.attempt, run.cancel_requested

@@ -10,8 +10,13 @@ WITH moment AS MATERIALIZED (
     RETURNING tasks.id
 ), stopped AS (
     UPDATE scheduler.schedules
-    SET next_due_at = NULL
+    SET next_due_at = NULL, awaits_run_id = CASE WHEN %(status)s <> 'INACTIVE' THEN awaits_run_id END
     WHERE task_id IN (SELECT id FROM changed) AND %(status)s <> 'ACTIVE'
+), closed AS (
+    UPDATE scheduler.schedule_periods AS period
+    SET counts_until = moment.now
+    FROM moment
+    WHERE period.task_id IN (SELECT id FROM changed) AND %(status)s = 'INACTIVE' AND period.counts_until IS NULL
 ), recalled AS (
     UPDATE scheduler.task_runs
     SET status = CASE WHEN %(status)s = 'INACTIVE' THEN 'CANCELLED' ELSE 'PENDING' END,

@@ -1,6 +1,8 @@
 -- One more version of each task, in the order given. Runs that nobody has claimed take the new version, queue,
 -- type and priority in the same transaction: what was answered holds for whatever starts later.
 -- A schedule that stays keeps its stored due instant: the caller's may be older than a resume or a slot in between.
+-- Another one counts from now on, or from just before its first slot when that has passed already; the caller has
+-- recorded what passed of the former one.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), definition AS MATERIALIZED (
@@ -8,34 +10,57 @@ WITH moment AS MATERIALIZED (
     FROM jsonb_to_recordset(%(definitions)s::jsonb) AS wide(
         task_id bigint, namespace text, name text, description text, task_type text, parameters jsonb,
         schedule jsonb, dependencies jsonb, queue text, priority smallint, timeout_seconds double precision,
-        max_retries integer, retry jsonb, next_due_at timestamptz)
+        max_retries integer, retry jsonb, misfire text, misfire_grace_seconds double precision,
+        misfire_runs_max integer, overlap text, next_due_at timestamptz)
 ), changed AS (
     UPDATE scheduler.tasks
     SET name = definition.name, version = tasks.version + 1, task_version_id = definition.version_id,
         updated_at = moment.now
     FROM definition CROSS JOIN moment
     WHERE tasks.id = definition.task_id AND tasks.status <> 'INACTIVE'
-    RETURNING tasks.id, tasks.version, tasks.status
+    RETURNING tasks.id, tasks.version, tasks.status, tasks.schedule_seed
 ), version AS (
     INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, schedule,
                                          dependencies, queue, priority, timeout_seconds, max_retries, retry,
-                                         created_at)
+                                         misfire, misfire_grace_seconds, misfire_runs_max, overlap, created_at)
     SELECT version_id, task_id, changed.version, task_type, description, parameters, nullif(schedule, 'null'::jsonb),
-           dependencies, queue, priority, timeout_seconds, max_retries, retry, now
+           dependencies, queue, priority, timeout_seconds, max_retries, retry, misfire, misfire_grace_seconds,
+           misfire_runs_max, overlap, now
     FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
+), replanned AS MATERIALIZED (
+    SELECT definition.task_id, definition.schedule, definition.next_due_at, changed.status,
+           changed.schedule_seed AS seed, moment.now,
+           least(moment.now, definition.next_due_at - interval '1 microsecond') AS counts_from
+    FROM definition
+    JOIN changed ON changed.id = definition.task_id
+    LEFT JOIN scheduler.schedules ON schedules.task_id = definition.task_id
+    CROSS JOIN moment
+    WHERE schedules.schedule IS DISTINCT FROM nullif(definition.schedule, 'null'::jsonb)
 ), planned AS (
     INSERT INTO scheduler.schedules (task_id, schedule, next_due_at, recorded_from)
-    SELECT task_id, schedule, CASE WHEN changed.status = 'ACTIVE' THEN next_due_at END, now
-    FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
+    SELECT task_id, schedule, CASE WHEN status = 'ACTIVE' THEN next_due_at END, counts_from
+    FROM replanned
     WHERE schedule <> 'null'::jsonb
     ON CONFLICT (task_id) DO UPDATE
-        SET schedule = excluded.schedule,
-            next_due_at = CASE WHEN schedules.schedule = excluded.schedule THEN schedules.next_due_at
-                               ELSE excluded.next_due_at END
+        SET schedule = excluded.schedule, next_due_at = excluded.next_due_at, last_slot_at = excluded.recorded_from,
+            awaits_run_id = NULL
 ), unplanned AS (
     DELETE FROM scheduler.schedules
-    USING definition
-    WHERE schedules.task_id = definition.task_id AND coalesce(definition.schedule, 'null'::jsonb) = 'null'::jsonb
+    USING replanned
+    WHERE schedules.task_id = replanned.task_id AND coalesce(replanned.schedule, 'null'::jsonb) = 'null'::jsonb
+), closed AS (
+    UPDATE scheduler.schedule_periods AS period
+    SET counts_until = replanned.now
+    FROM replanned
+    WHERE period.task_id = replanned.task_id AND period.counts_until IS NULL
+), opened AS (
+    INSERT INTO scheduler.schedule_periods (task_id, counts_from, schedule, seed)
+    SELECT task_id, counts_from, schedule, seed
+    FROM replanned
+    WHERE schedule <> 'null'::jsonb
+    -- An instant that has just passed is named again: its period, closed since, goes on.
+    ON CONFLICT (task_id, counts_from) DO UPDATE
+        SET counts_until = NULL, schedule = excluded.schedule, seed = excluded.seed
 ), rerouted AS (
     UPDATE scheduler.task_runs
     SET task_version_id = definition.version_id, queue = definition.queue, task_type = definition.task_type,

@@ -1,0 +1,35 @@
+"""What repositories answer where a model of its own would say nothing more."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from scheduler_core.models import CreatedRun, Schedule, TaskStatus
+
+
+class Settlement(NamedTuple):
+    """What the end of runs led to: `released` runs are claimable now.
+
+    `is_later` says that something is due later of which no dispatcher knows yet: ring them.
+    """
+
+    released: list[CreatedRun]
+    is_later: bool = False
+
+
+class StandingSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule that is locked for a change, and where it stands at `now`, the database's clock under that lock.
+
+    Every slot up to and including `recorded_until` is in the ledger. `next_due_at` None means that its task is paused,
+    that it is exhausted, or that it waits for the end of `awaits_run_id`.
+    """
+
+    task_id: int
+    task_status: TaskStatus
+    schedule: Schedule
+    seed: int
+    recorded_until: datetime
+    next_due_at: datetime | None
+    awaits_run_id: int | None
+    now: datetime
