@@ -39,6 +39,24 @@ CREATE TABLE scheduler.schedule_periods (
     CONSTRAINT pk_schedule_periods PRIMARY KEY (task_id, counts_from),
     CONSTRAINT fk_schedule_periods_tasks FOREIGN KEY (task_id) REFERENCES scheduler.tasks (id)
 );
+
+-- Version 0001 changed a schedule and left last_slot_at where the former one stood. What next_due_at names is the
+-- oldest slot that is not recorded, so all before it is; while a task is paused its schedule counts since its version.
+UPDATE scheduler.schedules
+SET last_slot_at = known.until
+FROM (
+    SELECT standing.task_id, coalesce(standing.next_due_at - interval '1 microsecond', present.since) AS until
+    FROM scheduler.schedules AS standing
+    CROSS JOIN LATERAL (
+        SELECT max(version.created_at) AS since
+        FROM scheduler.task_versions AS version
+        LEFT JOIN scheduler.task_versions AS former
+            ON former.task_id = version.task_id AND former.version = version.version - 1
+        WHERE version.task_id = standing.task_id AND version.schedule IS DISTINCT FROM former.schedule
+    ) AS present
+) AS known
+WHERE known.task_id = schedules.task_id AND known.until > coalesce(schedules.last_slot_at, schedules.recorded_from);
+
 INSERT INTO scheduler.schedule_periods (task_id, counts_from, schedule, seed)
 SELECT schedules.task_id, coalesce(schedules.last_slot_at, schedules.recorded_from), schedules.schedule,
        tasks.schedule_seed
@@ -76,7 +94,7 @@ ALTER TABLE scheduler.tasks DROP COLUMN schedule_seed;
 
 
 def upgrade() -> None:
-    """Add columns and a table; nothing that version 0001 reads or writes changes."""
+    """Add columns and a table; what version 0001 reads or writes keeps its meaning."""
     op.execute(UPGRADE)
 
 

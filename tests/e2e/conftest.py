@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.ledger import assert_ledger_is_clean
+from fixtures.ledger import assert_ledger_was_clean
 from fixtures.processes import SchedulerProcesses
 
 
@@ -12,4 +12,4 @@ from fixtures.processes import SchedulerProcesses
 def clean_ledger(scheduler_processes: SchedulerProcesses) -> Iterator[None]:
     """A test leaves no slot without its entry, and none with two."""
     yield
-    assert_ledger_is_clean(scheduler_processes, may_be_away=True)
+    assert_ledger_was_clean(scheduler_processes)

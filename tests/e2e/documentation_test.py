@@ -1,5 +1,6 @@
 """The commands that the pages show are typed here as a reader would, each page from its first block to its last."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from fixtures.broker import RabbitMQServer
 from fixtures.database import DEBIAN_BIN_DIRS
 from fixtures.documentation import EXECUTED, ROOT, Block, Reader, all_blocks, blocks_of, count_blocks
+from fixtures.ledger import assert_ledger_is_clean
 from fixtures.processes import RunningProcess, SchedulerProcesses, free_port, wait_until
 from scheduler_infra.database.embedded.server_account import server_account
 
@@ -47,6 +49,7 @@ def test_readme_works_as_written(scheduler_processes: SchedulerProcesses, reques
     environment = _as_in_a_terminal(scheduler_processes, "SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS")
     reader = Reader(scheduler_processes, ROOT, environment)
     _follow(reader, _commands(ROOT / "README.md"), request)
+    assert_ledger_is_clean(scheduler_processes)
     (up,) = scheduler_processes.started
     up.interrupt()
     up.wait()
@@ -73,6 +76,10 @@ def test_ledger_page_works_as_written(
     kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
     reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
     _follow(reader, _commands(LEDGER), request)
+    # The entry that the page takes away is all that is missing.
+    found = scheduler_processes.run("ledger", "verify", "-o", "json")
+    assert (found.returncode, json.loads(found.stdout)["totals"]["findings"]) == (1, 1), found
+    scheduler_processes.is_ledger_verified = True
     (up,) = scheduler_processes.started
     up.interrupt()
     up.wait()
@@ -120,7 +127,10 @@ def test_one_host_page_works_as_written(
     }
     reader = Reader(scheduler_processes, ROOT, environment)
     blocks = [replace(block, text=_replaced(block.text, replacements)) for block in _commands(ONE_HOST)]
-    _follow(reader, blocks, request)
+    (end,) = [number for number, block in enumerate(blocks) if "systemctl stop" in block.text]
+    _follow(reader, blocks[:end], request)
+    assert_ledger_is_clean(scheduler_processes)
+    _follow(reader, blocks[end:], request)
     assert code.read_text() == "0\n", log.read_text()
 
 
@@ -231,6 +241,11 @@ def test_two_hosts_page_works_as_written(
         "scheduler-dispatcher",
         "scheduler-worker",
     ]
+    reached = {
+        "SCHEDULER_SERVER": f"http://127.0.0.1:{scheduler_processes.port}",
+        "SCHEDULER_API_KEY_FILE": f"{folder}/etc/scheduler/operator.key",
+    }
+    assert_ledger_is_clean(scheduler_processes, reached)
     assert [process.stop() for process in reversed(scheduler_processes.started)] == [0] * 5
 
 

@@ -1,5 +1,6 @@
 """The second Ctrl-C."""
 
+from fixtures.ledger import assert_ledger_is_clean
 from fixtures.processes import wait_until
 from fixtures.site import Site
 
@@ -22,6 +23,7 @@ def test_second_interrupt_leaves_nothing_behind(site: Site) -> None:
     site.processes.wait_for_run(site.trigger("stubborn"), "RUNNING")
     wait_until(lambda: site.lines.read(), 20, "the job has started")
 
+    assert_ledger_is_clean(site.processes)
     up.interrupt()
     up.wait_for_output("Once more to leave at once")
     up.interrupt()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import psycopg
 import pytest
 
 from fixtures.api_app import Api, OpenApi, make_key
@@ -175,6 +176,21 @@ async def test_api_integration_repeats_the_answer_of_a_key(api: Api) -> None:
         answers = [await api.post(f"{TASKS}/a/trigger", json=body, headers=headers) for _ in range(2)]
         assert answers[0].content == answers[1].content
     assert len((await api.get("/api/v1/task-runs")).json()["items"]) == 4
+
+
+async def test_api_integration_repeats_the_answer_that_an_older_version_has_kept(api: Api, database_url: str) -> None:
+    """What the version before did not know has its default in an answer that it has kept."""
+    for path, body in ((TASKS, BODY), (f"{TASKS}/a/trigger", {})):
+        await api.post(path, json=body, headers={"Idempotency-Key": path})
+    added = [
+        "misfire", "misfire_grace_seconds", "misfire_runs_max", "overlap", "schedule_seed", "interval_from",
+        "interval_to",
+    ]  # fmt: skip
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE scheduler.idempotency_keys SET body = (body::jsonb - %s::text[])::text", [added])
+    for path, body in ((TASKS, BODY), (f"{TASKS}/a/trigger", {})):
+        again = await api.post(path, json=body, headers={"Idempotency-Key": path})
+        assert (again.status_code, again.headers.get("idempotency-replayed")) == (201, "true"), again.text
 
 
 async def test_api_integration_makes_one_run_of_requests_at_once(api: Api) -> None:

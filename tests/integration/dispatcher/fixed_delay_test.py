@@ -7,7 +7,7 @@ import pytest
 
 from fixtures.factories import build_definition, build_plan, claim, create_runs, open_session, report
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
-from fixtures.schedule_looks import ledger_faults, ledger_of, look_at, look_until_idle_at, task_service
+from fixtures.schedule_looks import ledger_faults, ledger_of, look_at, look_until_idle_at, pause_at, task_service
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, ClaimedRun, OverlapPolicy, Schedule, Task, TaskRunStatus
 from scheduler_dispatcher.ringer import Ringer
@@ -146,7 +146,7 @@ async def test_dispatcher_integration_fixed_delay_records_what_passed_in_a_pause
         await work.task_runs.settle(1, [run.id])
     first = AN_HOUR_AGO + DELAY + SECOND
     assert await next_due(store, task) == first
-    await service.pause(str(task.id), "default")
+    await pause_at(store, task, first - SECOND)
     await service.resume(str(task.id), "default")
     _, paused = await ledger_of(store, task.id)
     assert (paused.first, paused.what) == (first, "PAUSED")

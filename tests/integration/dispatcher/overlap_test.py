@@ -9,6 +9,7 @@ from fixtures.factories import build_plan, claim, create_runs, create_task, open
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from fixtures.schedule_looks import ledger_faults, ledger_of, look_at
 from fixtures.waiting import wait_until_blocked
+from scheduler_core.decisions.overlap_rules import QUEUED_RUNS_MAX
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, OverlapPolicy, Schedule, Task, TaskRunStatus, session_address
 from scheduler_dispatcher.ringer import Ringer
@@ -93,6 +94,22 @@ async def test_dispatcher_integration_overlap_queue_runs_one_after_the_other(
         assert await claim(store, session_id) == []
         await settle(store)
     assert [line.what for line in await ledger_of(store, task.id)] == ["run"] * 3
+    assert await ledger_faults(store) == []
+
+
+async def test_dispatcher_integration_overlap_queue_has_an_end(store: Store) -> None:
+    """Behind one stuck run a hundred wait, each for all before it; the slots beyond are on record as OVERLAP."""
+    task = await create_minutely(store, OverlapPolicy.QUEUE)
+    await create_runs(store, build_plan(task), copies=QUEUED_RUNS_MAX)
+    [last] = await look_at(store, NOON)
+    assert await look_at(store, NOON + MINUTE) == []
+    assert await look_at(store, NOON + 2 * MINUTE) == []
+    async with store.autocommit() as work:
+        assert (await work.task_runs.get(last.run_id)).waiting_on == QUEUED_RUNS_MAX
+        [run] = await work.task_runs.page(task_id=task.id, before_id=last.run_id, limit=1)
+        await work.task_runs.cancel([run.id])
+    await fire(store, 3)
+    assert [line.what for line in await ledger_of(store, task.id)] == ["run", "OVERLAP", "OVERLAP", "run"]
     assert await ledger_faults(store) == []
 
 

@@ -1,6 +1,7 @@
 """Migrations of databases that are in use: what is stored comes through, up and down."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 from alembic import command
 
 from fixtures.database import every_postgresql
+from fixtures.version_0001 import run_as_0001
 from scheduler_core.decisions.schedule_rules import schedule_seed
 from scheduler_infra.database import migrator
 
@@ -22,7 +24,8 @@ INSERT INTO scheduler.tasks (id, namespace, name, status, version, task_version_
     (3, 'default', 'deleted', 'INACTIVE', 1, 3, %(noon)s, %(noon)s);
 INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, dependencies, queue,
                                      priority, max_retries, retry, created_at)
-SELECT id, id, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', %(noon)s FROM scheduler.tasks;
+SELECT id, id, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', %(noon)s - interval '10 days' FROM scheduler.tasks;
+SELECT setval('scheduler.task_versions_id_seq', 100);
 INSERT INTO scheduler.schedules (task_id, schedule, next_due_at, last_slot_at, recorded_from) VALUES
     (1, '{"cron": "* * * * *"}', %(noon)s + interval '1 minute', NULL, %(noon)s),
     (2, '{"cron": "0 3 * * *", "timezone": "Europe/Berlin"}', NULL, %(noon)s - interval '9 hours',
@@ -33,6 +36,29 @@ INSERT INTO scheduler.slots (task_id, scheduled_at, shard_index, last_scheduled_
     (2, %(noon)s - interval '33 hours', 0, %(noon)s - interval '33 hours', 1, NULL, 'MISSED');
 INSERT INTO scheduler.task_run_dependencies (upstream_run_id, run_id) VALUES (7, 8);
 """
+
+_RUNS = """
+INSERT INTO scheduler.worker_sessions (id, worker_id, hostname, pid, boot_id, process_started_at, state, queues,
+                                       task_types, places, lease_seconds, lease_expires_at, version, started_at,
+                                       last_heartbeat_at) VALUES
+    (1, 'old', 'host', 1, 'boot', 1, 'ALIVE', '{default}', '{shell}', 1, 3600, now() + interval '1 hour', '0.1.0',
+     now(), now());
+INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, session_id, scheduled_at, not_before,
+                                 created_at, started_at, attempt, max_retries, waiting_on, priority, needs_settlement,
+                                 status, trigger, namespace, queue, task_type) VALUES
+    (7, 1, 1, 7, 1, now(), now(), now(), now(), 1, 0, 0, 5, true, 'RUNNING', 'MANUAL', 'default', 'default', 'shell'),
+    (8, 1, 1, 7, NULL, now(), now(), now(), NULL, 0, 0, 1, 5, false, 'PENDING', 'DEPENDENCY', 'default', 'default',
+     'shell')
+"""
+
+
+def definition_of_0001(task_id: int, **changes: Any) -> dict[str, Any]:
+    """A definition as version 0001 writes it."""
+    return {
+        "task_id": task_id, "namespace": "default", "name": f"task-{task_id}", "description": "", "task_type": "shell",
+        "parameters": {}, "schedule": None, "dependencies": [], "queue": "default", "priority": 5,
+        "timeout_seconds": None, "max_retries": 0, "retry": {}, "next_due_at": None, **changes,
+    }  # fmt: skip
 
 
 def move(url: str, revision: str) -> None:
@@ -89,22 +115,78 @@ def test_infra_integration_0002_can_be_taken_back(empty_database_url: str) -> No
     url = empty_database_url
     move(url, "0001")
     fill(url)
-    before = rows(url, "SELECT task_id, schedule, next_due_at, last_slot_at, recorded_from FROM scheduler.schedules")
+    before = rows(
+        url, "SELECT task_id, schedule, next_due_at, last_slot_at, recorded_from FROM scheduler.schedules ORDER BY 1"
+    )
     move(url, "0002")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE scheduler.slots SET reason = 'OVERLAP', zone_data = '2026.1' WHERE run_id IS NULL")
     move(url, "0001")
-    after = rows(url, "SELECT task_id, schedule, next_due_at, last_slot_at, recorded_from FROM scheduler.schedules")
-    assert after == before
+    after = rows(
+        url, "SELECT task_id, schedule, next_due_at, last_slot_at, recorded_from FROM scheduler.schedules ORDER BY 1"
+    )
+    # Where nothing was recorded yet the record goes to just before the next slot: 0001 does not ask for more.
+    assert [row[:3] + row[4:] for row in after] == [row[:3] + row[4:] for row in before]
+    moved = {row[0]: row[3] for row in after if row not in before}
+    assert moved == {1: NOON + timedelta(minutes=1) - timedelta(microseconds=1)}
     assert rows(url, "SELECT reason FROM scheduler.slots WHERE run_id IS NULL") == [("MISSED",)]
     move(url, "0002")
     assert migrator.differences(url) == []
 
 
+def test_infra_integration_0002_periods_begin_where_0001_changed_the_schedule(empty_database_url: str) -> None:
+    """0001 left the record behind when it changed a schedule: what the former one stood for is not the new one's."""
+    url = empty_database_url
+    move(url, "0001")
+    fill(url)
+    yearly = {"next_due_at": (NOON + timedelta(days=2)).isoformat(), "schedule": {"cron": "0 0 1 1 *"}}
+    run_as_0001(url, "update_tasks", definitions=json.dumps([definition_of_0001(1, **yearly)]), now=NOON)
+    minutely = {"next_due_at": (NOON + timedelta(days=2)).isoformat(), "schedule": {"cron": "* * * * *"}}
+    run_as_0001(
+        url,
+        "update_tasks",
+        definitions=json.dumps([definition_of_0001(task_id, **minutely) for task_id in (1, 2)]),
+        now=NOON + timedelta(days=1),
+    )
+    move(url, "0002")
+    assert rows(
+        url,
+        "SELECT task_id, counts_from, coalesce(last_slot_at, recorded_from) FROM scheduler.schedule_periods "
+        "JOIN scheduler.schedules USING (task_id) ORDER BY task_id",
+    ) == [
+        (1, *[NOON + timedelta(days=2) - timedelta(microseconds=1)] * 2),
+        (2, *[NOON + timedelta(days=1)] * 2),
+    ]
+
+
 def test_infra_integration_0001_statements_still_work(empty_database_url: str) -> None:
-    """A part of the version before writes its rows into the newer schema as it always did."""
-    move(empty_database_url, "0002")
-    fill(empty_database_url)
-    assert rows(empty_database_url, "SELECT count(*) FROM scheduler.tasks WHERE schedule_seed = 0") == [(3,)]
+    """A part of the version before changes tasks, reports and settles in the newer schema as it always did."""
+    url = empty_database_url
+    move(url, "0002")
+    fill(url)
+    assert rows(url, "SELECT count(*) FROM scheduler.tasks WHERE schedule_seed = 0") == [(3,)]
+    changed = definition_of_0001(
+        1, schedule={"cron": "0 3 * * *"}, next_due_at=(NOON + timedelta(hours=15)).isoformat()
+    )
+    assert run_as_0001(url, "update_tasks", definitions=json.dumps([changed])) == [{"id": 1}]
+    assert rows(
+        url,
+        "SELECT version.version, misfire, overlap, next_due_at FROM scheduler.task_versions AS version "
+        "JOIN scheduler.tasks ON tasks.task_version_id = version.id "
+        "JOIN scheduler.schedules ON schedules.task_id = tasks.id WHERE tasks.id = 1",
+    ) == [(2, "latest", "allow", NOON + timedelta(hours=15))]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in _RUNS.split(";\n"):
+            connection.execute(statement.encode())
+    report = {"attempts": [1], "statuses": ["COMPLETED"], "results": [None], "errors": [None], "delays": [None]}
+    assert run_as_0001(url, "finish_runs", session_id=1, run_ids=[7], **report) == [
+        {"run_id": 7, "status": "COMPLETED"}
+    ]
+    [released] = run_as_0001(url, "settle_runs", run_ids=[7])
+    assert (released["id"], released["status"]) == (8, "DISPATCHED")
+    assert rows(url, "SELECT status, needs_settlement, interval_from FROM scheduler.task_runs ORDER BY id") == [
+        ("COMPLETED", False, None),
+        ("DISPATCHED", False, None),
+    ]
     with pytest.raises(psycopg.errors.CheckViolation, match="ck_slots_reason"):
         rows(empty_database_url, "UPDATE scheduler.slots SET reason = 'WHY' WHERE run_id IS NULL RETURNING 1")

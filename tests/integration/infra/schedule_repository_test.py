@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import msgspec
+import psycopg
 
 from fixtures.database import every_postgresql
 from fixtures.factories import build_plan, claim, create_runs, create_task, open_session, report, status_of
+from fixtures.version_0001 import run_as_0001
 from scheduler_core.interfaces import Store
 from scheduler_core.models import (
     DueSchedule,
@@ -176,6 +178,61 @@ async def test_infra_integration_settle_plans_in_whole_seconds(store: Store) -> 
             assert await work.task_runs.settle(1, [run.run_id]) == ([], False)
             [position] = await work.schedules.position([task.id])
         assert (position.next_due_at, position.awaits_run_id) == (due, None)
+
+
+async def awaited_run(store: Store, session_id: int, ended: datetime, slot: datetime = NOON) -> tuple[int, int]:
+    """A task with a fixed delay of a minute, recorded up to `slot`, whose run has `ended`; ids of task and run."""
+    task = await create_task(store, schedule=Schedule(after_end=60), next_due=slot)
+    [run] = await create_runs(store, build_plan(task), scheduled_at=slot, slot=True)
+    awaits = ScheduleAdvance(task_id=task.id, recorded_until=slot, next_due_at=None, awaits_run_id=run.run_id)
+    async with store.transaction() as work:
+        await work.schedules.record([awaits])
+        await work.task_runs.lock_active([task.id])
+    [claimed] = await claim(store, session_id)
+    async with store.transaction() as work:
+        await work.task_runs.finish(session_id, [report(claimed)], ended)
+    return task.id, run.run_id
+
+
+async def test_infra_integration_settle_plans_later_than_what_is_recorded(store: Store) -> None:
+    """An end by a clock that was set back an hour since the slot plans the next second after the slot, not the past."""
+    slot = NOON + timedelta(microseconds=500_000)
+    task_id, _ = await awaited_run(store, await open_session(store), NOON - timedelta(hours=1), slot)
+    async with store.transaction() as work:
+        await work.task_runs.settle(10)
+        [position] = await work.schedules.position([task_id])
+    assert (position.recorded_until, position.next_due_at) == (slot, NOON + timedelta(seconds=2))
+
+
+async def test_infra_integration_settle_plans_what_version_0001_has_settled(store: Store, database_url: str) -> None:
+    """A worker of 0001 settles the run and leaves the schedule waiting; a look finds it, unless its task is paused."""
+    session_id = await open_session(store)
+    (task_id, run_id), (paused_id, other_id) = [await awaited_run(store, session_id, NOON) for _ in range(2)]
+    async with store.autocommit() as work:
+        await work.tasks.set_status([paused_id], TaskStatus.PAUSED)
+    run_as_0001(database_url, "settle_runs", run_ids=[run_id, other_id])
+    async with store.autocommit() as work:
+        assert await work.task_runs.settle(10) == ([], True)
+        assert await work.task_runs.settle(10) == ([], False)
+        planned, paused = await work.schedules.position([task_id, paused_id])
+    assert (planned.next_due_at, planned.awaits_run_id) == (NOON + MINUTE, None)
+    assert (paused.next_due_at, paused.awaits_run_id) == (None, other_id)
+
+
+async def test_infra_integration_lock_active_writes_a_run_once(store: Store, database_url: str) -> None:
+    """Runs that are marked already keep their row version: a queue does not rewrite all that waits in it."""
+    task = await create_task(store)
+    await create_runs(store, build_plan(task), copies=3)
+    versions = []
+    for _ in range(2):
+        async with store.transaction() as work:
+            locked = await work.task_runs.lock_active([task.id])
+            assert len(locked) == 3
+        with psycopg.connect(database_url) as connection:
+            found = connection.execute("SELECT id, ctid::text, needs_settlement FROM scheduler.task_runs ORDER BY id")
+            versions.append(found.fetchall())
+    assert versions[0] == versions[1]
+    assert all(needs_settlement for _, _, needs_settlement in versions[0])
 
 
 async def test_infra_integration_active_runs_are_those_that_have_not_ended(store: Store) -> None:

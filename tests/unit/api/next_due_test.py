@@ -30,6 +30,25 @@ def test_first_due_is_strictly_later_or_just_missed(schedule: Schedule | None, d
     assert first_due(schedule, NOW) == due
 
 
+def test_first_due_goes_back_no_further_than_a_former_schedule_has_counted() -> None:
+    """What that has counted is on record: an instant of it is over, however short ago."""
+    assert first_due(at(-5), NOW, counted_until=NOW) is None
+    assert first_due(at(-5), NOW, counted_until=NOW - timedelta(seconds=5)) is None
+    assert first_due(at(-5), NOW, counted_until=NOW - timedelta(seconds=6)) == NOW - timedelta(seconds=5)
+
+
+def test_past_problems_grants_no_grace_where_a_schedule_counted() -> None:
+    """In place of another schedule, or of one that was removed later, an instant that has passed is an error."""
+    definition = TaskDefinition(name="a", task_type="shell", schedule=at(-5))
+    assert past_problems(definition, None, NOW) == []
+    for problems in (
+        past_problems(definition, Schedule(cron="* * * * *"), NOW),
+        past_problems(definition, None, NOW, NOW - timedelta(seconds=1)),
+    ):
+        assert [problem.field for problem in problems] == ["schedule.at"]
+    assert past_problems(definition, None, NOW, NOW - timedelta(seconds=60)) == []
+
+
 def test_past_problems_names_an_instant_that_is_over() -> None:
     """A new instant in the past is refused; the one that the task has already is left in peace."""
     definition = TaskDefinition(name="a", task_type="shell", schedule=at(-3600))

@@ -1,6 +1,6 @@
 """Which slots run, which are only recorded, and where schedules stand afterwards."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -83,6 +83,15 @@ def test_plan_firing_puts_off_a_schedule_that_cannot_be_computed() -> None:
     assert plan.skipped == []
 
 
+def test_plan_firing_puts_off_a_fixed_delay_whose_end_cannot_be_computed() -> None:
+    """Its validity is looked at before its slots are, and is as likely to be odd."""
+    until = datetime(2030, 1, 1)  # noqa: DTZ001  on the wall of a zone that is gone
+    broken = due(1, Schedule(after_end=60, timezone="Europe/Atlantis", valid_until=until))
+    plan = plan_firing([broken, due(2)], TaskGraph([node(1), node(2)]))
+    assert [request.plan.members[0].task_id for request in plan.requests] == [2]
+    assert plan.advances[0].next_due_at == NOON + timedelta(hours=1)
+
+
 def test_plan_firing_ends_a_one_shot() -> None:
     """An instant that was run is never due again, and covers no data interval."""
     plan = plan_firing([due(1, Schedule(at=NOON))], TaskGraph([node(1)]))
@@ -144,17 +153,25 @@ def test_plan_firing_fixed_delay_waits_for_its_run() -> None:
     batch = [due(1, TEN_MINUTES_AFTER), due(2, TEN_MINUTES_AFTER), due(3)]
     plan = plan_firing(batch, TaskGraph([node(1), node(2), node(3)]))
     assert [request.plan.members[0].needs_settlement for request in plan.requests] == [True, True, False]
-    one, two, three = awaiting(plan.advances, batch, [run(11, task_id=1), run(13, task_id=3)])
+    one, two, three = awaiting(plan, batch, [run(11, task_id=1), run(13, task_id=3)])
     assert (one.next_due_at, one.awaits_run_id) == (None, 11)
     assert (two.next_due_at, two.awaits_run_id) == (NOON + 10 * MINUTE, None), "its slot had a run already"
     assert (three.next_due_at, three.awaits_run_id) == (NOON + MINUTE, None)
+
+
+def test_plan_firing_fixed_delay_goes_on_from_a_slot_that_is_recorded_already() -> None:
+    """A slot at the very instant of the record has its run: the next one follows from it, and nothing stands still."""
+    batch = [due(1, TEN_MINUTES_AFTER, until=NOON)]
+    plan = plan_firing(batch, TaskGraph([node(1)]))
+    [advance] = awaiting(plan, batch, [])
+    assert (advance.next_due_at, advance.awaits_run_id) == (NOON + 10 * MINUTE, None)
 
 
 def test_plan_firing_fixed_delay_goes_on_from_a_slot_without_a_run() -> None:
     """A slot that overlaps gets no run, so the next one counts from it."""
     batch = [due(1, TEN_MINUTES_AFTER, overlap=OverlapPolicy.SKIP)]
     plan = plan_firing(batch, TaskGraph([node(1)]), {1: [70]})
-    [advance] = awaiting(plan.advances, batch, [])
+    [advance] = awaiting(plan, batch, [])
     assert advance == ScheduleAdvance(task_id=1, recorded_until=NOON, next_due_at=NOON + 10 * MINUTE)
 
 

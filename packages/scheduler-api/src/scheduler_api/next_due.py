@@ -7,9 +7,17 @@ from scheduler_core.errors import Problem
 from scheduler_core.models import Schedule, TaskDefinition
 
 
-def first_due(schedule: Schedule | None, now: datetime, seed: int = 0) -> datetime | None:
-    """The first slot that may run; an `at` that has passed within a minute is due at once."""
-    return None if schedule is None else next_run_after(schedule, schedule_start(schedule, now), seed)
+def first_due(
+    schedule: Schedule | None, now: datetime, seed: int = 0, counted_until: datetime | None = None
+) -> datetime | None:
+    """The first slot that may run; an `at` that has passed within a minute is due at once.
+
+    What a former schedule has counted, up to `counted_until`, is on record: nothing of that time becomes due again.
+    """
+    if schedule is None:
+        return None
+    start = schedule_start(schedule, now)
+    return next_run_after(schedule, start if counted_until is None else max(start, counted_until), seed)
 
 
 def first_due_of_new(definition: TaskDefinition, now: datetime) -> datetime | None:
@@ -17,10 +25,19 @@ def first_due_of_new(definition: TaskDefinition, now: datetime) -> datetime | No
     return first_due(definition.schedule, now, schedule_seed(definition.namespace, definition.name))
 
 
-def past_problems(definition: TaskDefinition, before: Schedule | None, now: datetime) -> list[Problem]:
-    """Say that a schedule is over before it begins, unless it is the one that the task has already."""
+def past_problems(
+    definition: TaskDefinition, before: Schedule | None, now: datetime, counted_until: datetime | None = None
+) -> list[Problem]:
+    """Say that a schedule is over before it begins, unless it is the one that the task has already.
+
+    A schedule that replaces another one counts from now on; `counted_until` is until when the last one counted of a
+    task that has none at present.
+    """
     schedule = definition.schedule
-    if schedule is None or schedule == before or first_due_of_new(definition, now) is not None:
+    if schedule is None or schedule == before:
+        return []
+    seed = schedule_seed(definition.namespace, definition.name)
+    if first_due(schedule, now, seed, counted_until if before is None else now) is not None:
         return []
     now_text = now.astimezone(UTC).isoformat(timespec="seconds")
     if schedule.at is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from scheduler_api.known_task_types import KnownTaskTypes
 from scheduler_api.next_due import first_due_of_new, past_problems
+from scheduler_api.schedule_changes import ends_of_former
 from scheduler_api.schemas.object_reader import read_object
 from scheduler_api.schemas.task_input import ReadTask, raise_problems, read_task
 from scheduler_api.schemas.task_schema import AppliedTask, AppliedTasks, TaskListFrame
@@ -94,12 +95,16 @@ async def _apply(work: UnitOfWork, definitions: Sequence[TaskDefinition], *, dry
     prefixes = [f"tasks.{index}." for index in range(len(definitions))]
     await check_dependencies_exist(work, definitions, prefixes)
     stored = await _stored(work, definitions)
-    now = await work.system.now()
+    now, former = await work.system.now(), await ends_of_former(work, [old for old in stored if old is not None])
     raise_problems(
         [
             Problem(prefix + problem.field, problem.message)
             for definition, old, prefix in zip(definitions, stored, prefixes, strict=True)
-            for problem in past_problems(definition, old.schedule if old else None, now)
+            for problem in (
+                past_problems(definition, old.schedule, now, former.get(old.id))
+                if old
+                else past_problems(definition, None, now)
+            )
         ]
     )
     new = [definition for definition, old in zip(definitions, stored, strict=True) if old is None]

@@ -1,6 +1,7 @@
 """Creates, changes, pauses and deletes tasks. What is answered is complete; what is refused left nothing."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -103,8 +104,13 @@ class TaskService:
         async def act(work: UnitOfWork) -> Task:
             before = await _get_present(work, reference, namespace)
             standing = await work.schedules.lock([before.id])
+            if any(
+                each.task_status is TaskStatus.INACTIVE for each in standing
+            ):  # deleted while we waited for its lock
+                raise TaskNotFoundError(reference, namespace)
             until = await schedule_changes.close(work, standing)
             (task,) = await work.tasks.set_status([before.id], TaskStatus.INACTIVE, until)
+            schedule_changes.check_seen(standing, task)
             # Asked under the lock that the change has taken: who comes later finds no task to depend on.
             if dependents := await work.tasks.dependents_of(task.id):
                 raise TaskHasDependentsError(task.name, dependents)
@@ -115,13 +121,21 @@ class TaskService:
         return task
 
     async def pause(self, reference: str, namespace: str) -> Task:
-        """Hold a task: once this returns none of its runs starts until it is resumed; running ones go on."""
+        """Hold a task: once this returns none of its runs starts until it is resumed; running ones go on.
+
+        Slots that were due before and had no look yet get no run and are recorded as MISSED.
+        """
 
         async def act(work: UnitOfWork) -> Task:
             before = await _get_present(work, reference, namespace)
+            standing = await work.schedules.lock([before.id])
             (task,) = await work.tasks.set_status([before.id], TaskStatus.PAUSED)
             if task.status is TaskStatus.INACTIVE:  # deleted while we waited for its lock
                 raise TaskNotFoundError(reference, namespace)
+            schedule_changes.check_seen(standing, task)
+            for each in standing:
+                if each.task_status is TaskStatus.ACTIVE:
+                    await schedule_changes.pause(work, each)
             return task
 
         return await self._transactions.run(act)
@@ -137,6 +151,7 @@ class TaskService:
             (task,) = await work.tasks.set_status([before.id], TaskStatus.ACTIVE)
             if task.status is TaskStatus.INACTIVE:  # deleted while we waited for its lock
                 raise TaskNotFoundError(reference, namespace)
+            schedule_changes.check_seen(standing, task)
             for each in standing:
                 if each.task_status is TaskStatus.PAUSED:
                     await schedule_changes.resume(work, each)
@@ -156,7 +171,8 @@ class TaskService:
         async def act(work: UnitOfWork) -> Task:
             before = await _get_present(work, reference, namespace)
             definition, problems = read(before.definition())
-            raise_problems(problems or past_problems(definition, before.schedule, await work.system.now()))
+            former, now = await schedule_changes.ends_of_former(work, [before]), await work.system.now()
+            raise_problems(problems or past_problems(definition, before.schedule, now, former.get(before.id)))
             if definition == before.definition():
                 return before
             await check_dependencies_exist(work, [definition])
@@ -183,11 +199,20 @@ async def update_tasks(work: UnitOfWork, before: Sequence[Task], definitions: Se
         for task, definition in zip(before, definitions, strict=True)
         if task.id in standing and not schedule_changes.is_same(standing[task.id].schedule, definition.schedule)
     ]
-    now = await schedule_changes.close(work, ending)
-    next_due = [
-        first_due(definition.schedule, now, task.schedule_seed)
-        for task, definition in zip(before, definitions, strict=True)
-    ]
+    former = await schedule_changes.ends_of_former(
+        work, [task for task, definition in zip(before, definitions, strict=True) if definition.schedule is not None]
+    )
+    now = await schedule_changes.close(work, ending, former.values())
+    next_due: list[datetime | None] = []
+    for task, definition in zip(before, definitions, strict=True):
+        schedule = definition.schedule
+        if schedule is None or schedule_changes.is_same(task.schedule, schedule):
+            next_due.append(None)  # it keeps what is stored
+            continue
+        due = first_due(schedule, now, task.schedule_seed, now if task.schedule else former.get(task.id))
+        if due is None:  # it had a slot when this was asked for: the next try says what has passed
+            raise ConflictError(f"The last slot of task '{task.name}' has passed meanwhile. Try again.")
+        next_due.append(due)
     with as_collision(TaskNotFoundError):
         updated = await work.tasks.update([task.id for task in before], definitions, next_due, now)
     for old, new in zip(before, updated, strict=True):

@@ -60,12 +60,14 @@ def plan_firing(
     for schedule in due:
         if runs >= RUNS_A_LOOK_MAX:
             break
-        is_active = schedule.task_id in graph and graph[schedule.task_id].status is TaskStatus.ACTIVE
-        if not is_active or _is_over(schedule):
+        if schedule.task_id not in graph or graph[schedule.task_id].status is not TaskStatus.ACTIVE:
             plan.advances.append(_standing(schedule, None))
             continue
         flows = _Flows(graph, schedule)
         try:
+            if _is_over(schedule):
+                plan.advances.append(_standing(schedule, None))
+                continue
             slots = shared.plan_of(schedule, _slots_max(schedule, flows.size))
             runs += flows.size * _add(plan, schedule, slots, flows, (active or {}).get(schedule.task_id, ()), now)
         except (InvalidInputError, ArithmeticError, ValueError) as error:
@@ -76,19 +78,18 @@ def plan_firing(
     return plan
 
 
-def awaiting(
-    advances: Iterable[ScheduleAdvance], due: Iterable[DueSchedule], created: Iterable[CreatedRun]
-) -> list[ScheduleAdvance]:
-    """The advances with the runs that were made: a fixed delay waits for the end of its run.
+def awaiting(plan: FiringPlan, due: Iterable[DueSchedule], created: Iterable[CreatedRun]) -> list[ScheduleAdvance]:
+    """The plan's advances with the runs that were made: a fixed delay waits for the end of its run.
 
     A slot that had its run already makes no other: such a schedule goes on from the slot.
     """
     fixed_delays = {each.task_id: each for each in due if each.schedule.after_end is not None}
     roots = {run.task_id: run.run_id for run in created if run.run_id == run.flow_id and run.task_id in fixed_delays}
+    planned = {request.plan.members[0].task_id for request in plan.requests}
     found = []
-    for advance in advances:
+    for advance in plan.advances:
         schedule = fixed_delays.get(advance.task_id)
-        if schedule is None or advance.next_due_at is not None or advance.recorded_until == schedule.recorded_until:
+        if schedule is None or advance.next_due_at is not None or advance.task_id not in planned:
             found.append(advance)
         elif advance.task_id in roots:
             found.append(msgspec.structs.replace(advance, awaits_run_id=roots[advance.task_id]))

@@ -60,7 +60,7 @@ async def fire(work: UnitOfWork, due: Sequence[DueSchedule]) -> Fired:
         await work.task_runs.cancel(plan.cancels)
         sessions = await work.task_runs.sessions_of(plan.cancels)
     created = await work.task_runs.create_flows(plan.requests) if plan.requests else []
-    await work.schedules.record(awaiting(plan.advances, due, created), plan.skipped)
+    await work.schedules.record(awaiting(plan, due, created), plan.skipped)
     _count(due, plan)
     # A delayed root is to be admitted when its time has come; a cancelled run is to be settled.
     is_delayed = any(run.run_id == run.flow_id and run.status is TaskRunStatus.PENDING for run in created)

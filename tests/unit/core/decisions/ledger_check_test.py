@@ -416,6 +416,17 @@ def test_fixed_delay_waits_for_the_run_that_has_not_ended(chain: list[LedgerEntr
     assert told(verify(stuck, chain)) == [(FindingKind.HOLE, due, due, 1, 0)]
 
 
+def test_fixed_delay_goes_on_after_the_record_when_the_clock_was_set_back(chain: list[LedgerEntry]) -> None:
+    """An end that lies before its own slot: the next slot is the second after it, and no other."""
+    first = msgspec.structs.replace(chain[0], run_completed_at=chain[0].scheduled_at - timedelta(hours=1))
+    second = entry(first.scheduled_at + SECOND, run_completed_at=first.scheduled_at - timedelta(hours=1))
+    facts = facts_of((FIXED_DELAY, START, None), recorded_until=second.scheduled_at, next_due_at=None, now=START)
+    assert told(verify(facts, [first, second])) == []
+    late = entry(second.scheduled_at + SECOND, run_completed_at=second.run_completed_at)
+    facts = facts_of((FIXED_DELAY, START, None), recorded_until=late.scheduled_at, next_due_at=None, now=START)
+    assert told(verify(facts, [first, late])) == [(FindingKind.HOLE, second.scheduled_at, second.scheduled_at, 1, 0)]
+
+
 def test_fixed_delay_after_a_run_that_is_gone_is_unverifiable(chain: list[LedgerEntry]) -> None:
     """Where the run's row was removed the next slot is believed, and counted as such."""
     facts = facts_of((FIXED_DELAY, START, None), recorded_until=chain[-1].scheduled_at, next_due_at=None)

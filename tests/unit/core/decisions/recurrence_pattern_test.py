@@ -22,6 +22,9 @@ RULES = [
     "FREQ=MONTHLY;INTERVAL=5;BYDAY=1MO,3TH",
     "FREQ=MONTHLY;BYMONTHDAY=-1,15",
     "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+    "FREQ=MONTHLY;BYDAY=MO,FR;BYHOUR=6,18;BYSETPOS=2,-1",
+    "FREQ=WEEKLY;BYDAY=MO,FR;BYHOUR=6,18;BYMINUTE=0,30;BYSETPOS=3",
+    "FREQ=YEARLY;BYMONTH=5;BYHOUR=0,12;BYMINUTE=0,1,2",
     "FREQ=WEEKLY",
     "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,MO;WKST=SU",
     "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,MO;WKST=MO",
@@ -60,7 +63,7 @@ def test_recurrence_pattern_agrees_with_a_walk_from_the_beginning(text: str) -> 
         assert walls(text, first, last) == rule.between(first, last, inc=True)
 
 
-@given(st.sampled_from(RULES[:25]), st.integers(0, 5 * 366 * 86_400), st.integers(0, 40 * 86_400))
+@given(st.sampled_from(RULES[:28]), st.integers(0, 5 * 366 * 86_400), st.integers(0, 40 * 86_400))
 def test_recurrence_pattern_agrees_wherever_the_window_begins(text: str, offset: int, length: int) -> None:
     """No window loses or invents a time at its edges."""
     rule = rrulestr(f"RRULE:{text}", dtstart=START, cache=True)
@@ -74,3 +77,12 @@ def test_recurrence_pattern_without_a_beginning_counts_from_1970() -> None:
     pattern = parse_recurrence("FREQ=DAILY;INTERVAL=2")
     day = 86_400
     assert [batch.first // day for batch in pattern.batches(1000 * day, 1005 * day)] == [1000, 1002, 1004]
+
+
+@pytest.mark.parametrize("count", [1, 60, 3000])
+def test_recurrence_pattern_counts_however_far_it_goes(count: int) -> None:
+    """COUNT is kept beyond the decades that a search looks ahead."""
+    pattern = parse_recurrence(f"DTSTART:19700101T090000 RRULE:FREQ=YEARLY;COUNT={count}")
+    last = datetime(1969 + count, 1, 1, 9)
+    assert pattern._counted is not None
+    assert (len(pattern._counted), EPOCH + timedelta(seconds=pattern._counted[-1])) == (count, last)

@@ -39,6 +39,23 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (Schedule(rrule="FREQ=WEEKLY;BYDAY=2MO"), "schedule.rrule", "number before a weekday"),
         (Schedule(rrule="FREQ=DAILY;FREQ=WEEKLY"), "schedule.rrule", "given twice"),
         (Schedule(rrule=""), "schedule.rrule", "empty"),
+        (Schedule(rrule="FREQ=SECONDLY;INTERVAL=2;BYSECOND=1"), "schedule.rrule", "never comes"),
+        (Schedule(rrule="FREQ=MINUTELY;INTERVAL=30;BYHOUR=3;BYMINUTE=10"), "schedule.rrule", "never comes"),
+        (
+            Schedule(rrule="DTSTART:99990101T000000 RRULE:FREQ=YEARLY"),
+            "schedule.rrule",
+            "the year 9999 is out of reach",
+        ),
+        (
+            Schedule(rrule="DTSTART:20260101T000000 RRULE:FREQ=YEARLY;COUNT=9999"),
+            "schedule.rrule",
+            "not reached before the year 9000",
+        ),
+        (
+            Schedule(rrule="FREQ=MONTHLY;BYHOUR=1,2,3,4,5;BYMINUTE=1,2,3,4,5;BYSECOND=1,2,3,4,5;BYSETPOS=1"),
+            "schedule.rrule",
+            "at most 100 times a day",
+        ),
         (
             Schedule(cron="* * * * *", valid_from=NOON, valid_until=NOON.replace(hour=11)),
             "schedule.valid_until",
@@ -68,6 +85,21 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
             Schedule(cron="* * * * *", pauses=(PauseWindow(starts_at=NOON, until=NOON),)),
             "schedule.pauses.0",
             "before it begins",
+        ),
+        (
+            Schedule(cron="* * * * *", pauses=(PauseWindow(cron="0 22 * * *", lasts=86_400),)),
+            "schedule.pauses.0.lasts",
+            "never over: '0 22 * * *'",
+        ),
+        (
+            Schedule(every=1, jitter=300 * 86_400, valid_from=datetime(2051, 1, 1, tzinfo=UTC)),
+            "schedule.jitter",
+            "longer than the shortest time",
+        ),
+        (
+            Schedule(cron="* * * * *", pauses=(PauseWindow(starts_at=datetime(1, 1, 1), until=NOON),)),
+            "schedule.pauses.0.from",
+            "The year 1 is out of reach",
         ),
         (Schedule(cron="* * * * *", pauses=(PauseWindow(starts_at=NOON),)), "schedule.pauses.0.until", "task pause"),
         (Schedule(at=datetime(1900, 1, 1)), "schedule.at", "1900"),

@@ -127,6 +127,39 @@ def test_plan_slots_a_year_of_seconds_is_counted_not_walked() -> None:
     assert plan.skipped == [Stretch(NOON, now - 6 * SECOND, 365 * 86_400 - 5, SlotReason.MISSED)]
 
 
+def test_plan_slots_a_year_of_seconds_with_nightly_pauses_is_counted_too() -> None:
+    """Pause windows are gone through one by one, their slots are not: an hour each night, for a year."""
+    schedule = Schedule(cron="* * * * * *", pauses=(PauseWindow(cron="0 0 * * *", lasts=3600),))
+    start, now = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2027, 1, 1, 12, tzinfo=UTC)
+    plan = plan_slots(due(schedule, until=start, next_due_at=start + SECOND), now)
+    paused = [stretch for stretch in plan.skipped if stretch.reason is SlotReason.PAUSED]
+    assert (len(paused), {stretch.count for stretch in paused}) == (365, {3600})
+    assert sum(stretch.count for stretch in plan.skipped) + len(plan.runs) == 365 * 86_400
+    closed = close_slots(due(schedule, until=start, next_due_at=start + SECOND), now, SlotReason.MISSED)
+    assert sum(stretch.count for stretch in closed) == 365 * 86_400
+
+
+def test_plan_slots_of_any_goes_on_where_one_plan_stops_looking() -> None:
+    """What several rules name is counted one by one, and so in more than one plan."""
+    schedule = Schedule(any=(Schedule(every=1), Schedule(cron="0 0 * * *")))
+    now = NOON + timedelta(hours=12)
+    counted, position, next_due_at, plans = 0, NOON - SECOND, NOON, 0
+    while next_due_at is not None and next_due_at <= now:
+        plan = plan_slots(due(schedule, until=position, next_due_at=next_due_at), now)
+        counted += len(plan.runs) + sum(stretch.count for stretch in plan.skipped)
+        assert plan.recorded_until > position
+        position, next_due_at, plans = plan.recorded_until, plan.next_due_at or now, plans + 1
+    assert (counted, plans > 1) == (12 * 3600 + 1, True)
+
+
+def test_close_slots_of_a_short_fixed_delay_is_counted() -> None:
+    """A delay of a second, paused for a year, is one stretch."""
+    year = timedelta(days=365)
+    assert close_slots(due(Schedule(after_end=1)), NOON + year, SlotReason.PAUSED) == [
+        Stretch(NOON, NOON + year, 365 * 86_400 + 1, SlotReason.PAUSED)
+    ]
+
+
 def test_plan_slots_pause_windows_are_recorded_and_skipped_over() -> None:
     """The next due slot is the first after the window; those inside are recorded when it fires."""
     schedule = Schedule(cron="* * * * *", pauses=(PauseWindow(starts_at=NOON + MINUTE, until=NOON + 4 * MINUTE),))

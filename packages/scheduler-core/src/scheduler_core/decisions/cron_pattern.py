@@ -9,14 +9,14 @@ import itertools
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from functools import lru_cache, partial
 
 from cronsim import CronSim, CronSimError
 
 from scheduler_core.decisions.nearest import hint
-from scheduler_core.decisions.wall_batch import DAY_SECONDS, WallBatch
+from scheduler_core.decisions.wall_batch import DAY_SECONDS, WallBatch, times_of_day
 
 ALIASES = {
     "@yearly": "0 0 1 1 *",
@@ -50,11 +50,11 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 class CronPattern:
     """The wall-clock times that a valid cron text names."""
 
-    def __init__(self, text: str, seed: int = 0) -> None:
-        self._sim = CronSim(_drawn(_expanded(text), partial(_number, seed)), _REFERENCE)
-        self._times = _times_of_day(sorted(self._sim.seconds), sorted(self._sim.minutes), sorted(self._sim.hours))
+    def __init__(self, text: str) -> None:
+        sim = self._sim = CronSim(text, _REFERENCE)
+        self._times = times_of_day(*(tuple(sorted(part)) for part in (sim.hours, sim.minutes, sim.seconds)))
         self._days: dict[tuple[int, int], tuple[int, ...]] = {}
-        self.is_fixed = not any(part.startswith("*") for part in _expanded(text).split()[-5:-3])
+        self.is_fixed = not any(part.startswith("*") for part in text.split()[-5:-3])
         """Whether it names times of day, not intervals: Debian cron's distinction when clocks change."""
 
     def batches(self, first: int, last: int) -> Iterator[WallBatch]:
@@ -95,13 +95,6 @@ class CronPattern:
                 self._days.clear()
             self._days[year, month] = days
         return days
-
-
-def _times_of_day(seconds: list[int], minutes: list[int], hours: list[int]) -> Sequence[int]:
-    count = len(seconds) * len(minutes) * len(hours)
-    if count == DAY_SECONDS:
-        return range(DAY_SECONDS)
-    return tuple(3600 * hour + 60 * minute + second for hour in hours for minute in minutes for second in seconds)
 
 
 def is_hashed(text: str) -> bool:
@@ -152,9 +145,15 @@ def parse_cron(text: str, seed: int = 0) -> CronPattern:
     """The pattern of a cron text or alias; raises ValueError for one that `cron_problem` explains."""
     # Most texts come from the store and were checked long ago: only those that fail are looked at field by field.
     try:
-        return CronPattern(text, seed)
+        return _pattern(_drawn(_expanded(text), partial(_number, seed)))
     except (CronSimError, ValueError, AssertionError) as error:
         raise ValueError(cron_problem(text) or f"'{text[:100]}' is not a cron text.") from error
+
+
+@lru_cache(maxsize=4096)
+def _pattern(drawn: str) -> CronPattern:
+    # Tasks by the thousand with H in their text share the few patterns that it can lead to.
+    return CronPattern(drawn)
 
 
 def cron_problem(text: str) -> str | None:
@@ -229,13 +228,14 @@ def _never_problem(text: str, parts: list[str]) -> str | None:
 
 
 def _variants(text: str) -> Iterator[str]:
-    """Every text that H can lead to, as far as days and months go."""
+    """The dates of every text that H can lead to."""
+    dates = text.split()[-3:]
     days, months = (
         range(size if is_hashed_part else 1)
-        for size, is_hashed_part in zip((31, 12), map(_is_hashed, text.split()[-3:-1]), strict=True)
+        for size, is_hashed_part in zip((31, 12), map(_is_hashed, dates[:-1]), strict=True)
     )
     for day, month in itertools.product(days, months):
-        yield _drawn(text, defaultdict(int, {3: day, 4: month}).__getitem__)
+        yield _drawn(" ".join(("0", "0", "0", *dates)), defaultdict(int, {3: day, 4: month}).__getitem__)
 
 
 def _is_possible(text: str) -> bool:

@@ -20,6 +20,9 @@ _FAR = 2 * DAY_SECONDS
 """No clock is farther from UTC than this, and no gap longer."""
 
 
+_PIECE = 40 * 366 * DAY_SECONDS
+
+
 class DueRule(ABC):
     """Strictly increasing instants in UTC."""
 
@@ -149,16 +152,22 @@ class _BatchRule(DueRule):
         self._source = source
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
-        for batch in self._source.batches(_floor(after) + 1, _floor(until)):
+        for batch in self._batches(after, until):
             for second in batch.seconds():
                 yield _EPOCH + timedelta(seconds=second)
 
     def last_between(self, after: datetime, until: datetime) -> datetime | None:
-        batches = deque(self._source.batches(_floor(after) + 1, _floor(until)), maxlen=1)
+        batches = deque(self._batches(after, until), maxlen=1)
         return _EPOCH + timedelta(seconds=batches[0].last) if batches else None
 
     def count(self, after: datetime, until: datetime) -> int:
-        return sum(batch.size for batch in self._source.batches(_floor(after) + 1, _floor(until)))
+        return sum(batch.size for batch in self._batches(after, until))
+
+    def _batches(self, after: datetime, until: datetime) -> Iterator[WallBatch]:
+        # In pieces, because patterns give up some decades after where they begin.
+        first, last = _floor(after) + 1, _floor(until)
+        for begin in range(first, last + 1, _PIECE):
+            yield from self._source.batches(begin, min(last, begin + _PIECE - 1))
 
 
 def _floor(instant: datetime) -> int:

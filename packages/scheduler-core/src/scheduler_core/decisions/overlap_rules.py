@@ -1,9 +1,13 @@
 """What a due slot does while earlier runs of its task have not ended."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from scheduler_core.models import OverlapPolicy
+
+QUEUED_RUNS_MAX: Final = 100
+"""How many runs of a task wait in its queue at most: each waits for all before it, so the work grows with the square,
+and a task that is a hundred slots behind one stuck run is not helped by the next hundred."""
 
 
 class OverlapVerdict(NamedTuple):
@@ -15,7 +19,7 @@ class OverlapVerdict(NamedTuple):
 
 
 def overlap_verdict(policy: OverlapPolicy, active: Sequence[int]) -> OverlapVerdict:
-    """Judge a slot whose task has these active runs.
+    """Judge a slot whose task has these active runs; behind one that runs, QUEUED_RUNS_MAX others may wait.
 
     >>> overlap_verdict(OverlapPolicy.SKIP, [7])
     OverlapVerdict(is_run=False, after_runs=(), cancels=())
@@ -26,7 +30,7 @@ def overlap_verdict(policy: OverlapPolicy, active: Sequence[int]) -> OverlapVerd
     """
     if not active or policy is OverlapPolicy.ALLOW:
         return OverlapVerdict()
-    if policy is OverlapPolicy.SKIP:
+    if policy is OverlapPolicy.SKIP or (policy is OverlapPolicy.QUEUE and len(active) > QUEUED_RUNS_MAX):
         return OverlapVerdict(is_run=False)
     waited_for = tuple(active)
     return OverlapVerdict(after_runs=waited_for, cancels=waited_for if policy is OverlapPolicy.CANCEL_PREVIOUS else ())

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from scheduler_core.decisions.expected_slots import TICK, ExpectedSlots
+from scheduler_core.decisions.fixed_delay import next_after_end
 from scheduler_core.decisions.ledger_findings import LedgerFindings
 from scheduler_core.decisions.schedule_rules import count_between, next_after, next_run_after, previous_before
 from scheduler_core.models import SchedulePeriod, TaskStatus
@@ -120,4 +121,4 @@ class PeriodCheck:
             if entry.run_completed_at is None:
                 return None, True
             ended = entry.run_completed_at
-        return next_after(self._period.schedule, ended, self._period.seed), True
+        return next_after_end(self._period.schedule, ended, entry.last_scheduled_at, self._period.seed), True

@@ -4,22 +4,27 @@ python-dateutil expands months, years and weeks, each by itself: left alone it w
 that never comes. Steps within a day, which it would walk one by one from the rule's beginning, are arithmetic here.
 """
 
+import itertools
+import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from dateutil import rrule as dateutil_rrule
 
-from scheduler_core.decisions.wall_batch import DAY_SECONDS, WallBatch, single
+from scheduler_core.decisions.wall_batch import DAY_SECONDS, WallBatch, single, times_of_day
 
 RECURRENCE_LENGTH_MAX = 1000
 COUNT_MAX = 10_000
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a wall-clock time
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
+_HOUR = 3600
+_LAST_YEAR_SECONDS = 221_845_392_000  # the end of the year 8999
+_POSITIONS_AMONG_MAX = 100
 _STEP_SECONDS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _NUMBERS = {
@@ -51,59 +56,84 @@ class RecurrencePattern:
         self._start = own_start or begins_at or _EPOCH
         self._frequency = parts["FREQ"]
         self._interval = _whole("INTERVAL", parts.get("INTERVAL", "1"), 1, 100_000)
-        self._until = _seconds(_wall("UNTIL", parts["UNTIL"])) if "UNTIL" in parts else None
+        self.until = _seconds(_wall("UNTIL", parts["UNTIL"])) if "UNTIL" in parts else None
+        """The last second at which a time may lie; None without UNTIL."""
         self._options = _options(parts)
         self.is_fixed = self._frequency not in _STEP_SECONDS
         """Whether it names times of day, not intervals."""
-        self._counted: tuple[int, ...] | None = None
         _check(parts, has_start=own_start is not None or begins_at is not None)
         if self.is_fixed:
             self._write_out_defaults()
+            self._times = self._times_of_day()
+        else:
+            self._check_steps()
+        self._counted: tuple[int, ...] | None = None
         if "COUNT" in parts:
-            count = _whole("COUNT", parts["COUNT"], 1, COUNT_MAX)
-            self._counted = tuple(self._first_times(count))
+            self._counted = self._first_times(_whole("COUNT", parts["COUNT"], 1, COUNT_MAX))
+
+    @property
+    def begins_at(self) -> int:
+        """The first second at which a time may lie."""
+        return _seconds(self._start)
 
     def batches(self, first: int, last: int) -> Iterator[WallBatch]:
         """All times in [first, last], in order; gives up about 50 years after `first`."""
-        first = max(first, _seconds(self._start))
+        first = max(first, self.begins_at)
         last = min(last, first + _YEARS_MAX * 366 * DAY_SECONDS)
-        if self._until is not None:
-            last = min(last, self._until)
+        if self.until is not None:
+            last = min(last, self.until)
         if first > last:
             return
         if self._counted is not None:
             yield from (single(wall) for wall in self._counted if first <= wall <= last)
-        elif self.is_fixed:
-            yield from self._expanded(first, last)
         else:
+            yield from self._uncounted(first, last)
+
+    def _uncounted(self, first: int, last: int) -> Iterator[WallBatch]:
+        if not self.is_fixed:
             yield from self._stepped(first, last)
-
-    def _first_times(self, count: int) -> Iterator[int]:
-        counted = self._counted
-        assert counted is None  # noqa: S101  else this would count what it is counting
-        for batch in self.batches(_seconds(self._start), 1 << 62):
-            for wall in batch.seconds():
-                yield wall
-                count -= 1
-                if not count:
-                    return
-
-    def _expanded(self, first: int, last: int) -> Iterator[WallBatch]:
-        """For YEARLY to DAILY."""
-        if self._frequency == "DAILY":
-            yield from self._daily(first, last)
             return
+        if "bysetpos" in self._options and len(self._times) > 1 and self._frequency != "DAILY":
+            # Positions among dates and times together: dateutil's own walk knows how.
+            yield from (single(wall) for wall in self._walked(first, last, self._options))
+            return
+        for midnight in self._dates(first - first % DAY_SECONDS, last):
+            low, high = bisect_left(self._times, first - midnight), bisect_right(self._times, last - midnight)
+            if low < high:
+                yield WallBatch(midnight, self._times, low, high)
+
+    def _first_times(self, count: int) -> tuple[int, ...]:
+        found: list[int] = []
+        for begin in range(self.begins_at, _LAST_YEAR_SECONDS, _YEARS_MAX * 366 * DAY_SECONDS):
+            for batch in self._uncounted(begin, begin + _YEARS_MAX * 366 * DAY_SECONDS - 1):
+                found.extend(itertools.islice(batch.seconds(), count - len(found)))
+                if len(found) == count:
+                    return tuple(found)
+        raise RecurrenceProblem(f"COUNT={count} is not reached before the year 9000. Lower it, or leave it out.")
+
+    def _dates(self, first: int, last: int) -> Iterator[int]:
+        """For YEARLY to DAILY: the midnights of the days in [first, last] that the rule names."""
+        if self._frequency == "DAILY":
+            start = self.begins_at // DAY_SECONDS
+            for midnight in self._days(first, last):
+                if (midnight // DAY_SECONDS - start) % self._interval == 0:
+                    yield midnight
+        else:
+            yield from self._walked(first, last, {**self._options, "byhour": 0, "byminute": 0, "bysecond": 0})
+
+    def _walked(self, first: int, last: int, options: Mapping[str, Any]) -> Iterator[int]:
+        """What dateutil gives in [first, last], period by period."""
         low, high = _EPOCH + timedelta(seconds=first), _EPOCH + timedelta(seconds=last)
-        periods = self._weeks(low, high) if self._frequency == "WEEKLY" else self._months(low, high)
-        for rule in periods:
+        rules = self._weeks(low, high, options) if self._frequency == "WEEKLY" else self._months(low, high, options)
+        for rule in rules:
             for found in rule:
                 wall = _seconds(found)
                 if wall > last:
                     return
                 if wall >= first:
-                    yield single(wall)
+                    yield wall
 
-    def _months(self, low: datetime, high: datetime) -> Iterator[dateutil_rrule.rrule]:
+    def _months(self, low: datetime, high: datetime, options: Mapping[str, Any]) -> Iterator[dateutil_rrule.rrule]:
         """The rule for one month or year after another, in its phase: an impossible date never sends it on a walk."""
         start = self._start
         size = 12 if self._frequency == "YEARLY" else 1
@@ -115,63 +145,58 @@ class RecurrencePattern:
                 getattr(dateutil_rrule, self._frequency),
                 dtstart=datetime(month // 12, month % 12 + 1, 1),  # noqa: DTZ001
                 interval=_BEYOND_THE_CALENDAR,
-                **self._options,
+                **options,
             )
             month += step
 
-    def _weeks(self, low: datetime, high: datetime) -> Iterator[dateutil_rrule.rrule]:
+    def _weeks(self, low: datetime, high: datetime, options: Mapping[str, Any]) -> Iterator[dateutil_rrule.rrule]:
         """One walk that begins a whole number of intervals after the rule's own beginning."""
         size = timedelta(weeks=self._interval)
-        steps = max(0, (low - self._start) // size - 1)
+        start = datetime.combine(self._start, datetime.min.time())
+        steps = max(0, (low - start) // size - 1)
         yield dateutil_rrule.rrule(
-            dateutil_rrule.WEEKLY,
-            dtstart=self._start + steps * size,
-            interval=self._interval,
-            until=high,
-            **self._options,
+            dateutil_rrule.WEEKLY, dtstart=start + steps * size, interval=self._interval, until=high, **options
         )
 
-    def _daily(self, first: int, last: int) -> Iterator[WallBatch]:
-        times = self._times_of_day()
-        start = _seconds(self._start) // DAY_SECONDS
-        for midnight in self._days(first, last):
-            if (midnight // DAY_SECONDS - start) % self._interval == 0:
-                low, high = bisect_left(times, first - midnight), bisect_right(times, last - midnight)
-                if low < high:
-                    yield WallBatch(midnight, times, low, high)
-
-    def _times_of_day(self) -> tuple[int, ...]:
+    def _times_of_day(self) -> Sequence[int]:
         options = self._options
-        times = sorted(
-            3600 * hour + 60 * minute + second
-            for hour in set(options["byhour"])
-            for minute in set(options["byminute"])
-            for second in set(options["bysecond"])
-        )
+        times = times_of_day(*(tuple(sorted(set(options[name]))) for name in ("byhour", "byminute", "bysecond")))
         positions = options.get("bysetpos")
-        if positions is None:
-            return tuple(times)
+        if positions is None or len(times) == 1:
+            return times
+        if len(times) > _POSITIONS_AMONG_MAX:
+            raise RecurrenceProblem(
+                f"BYSETPOS chooses among at most {_POSITIONS_AMONG_MAX} times a day, here there are {len(times)}. "
+                "Name fewer with BYHOUR, BYMINUTE and BYSECOND."
+            )
+        if self._frequency != "DAILY":
+            return times
         indexes = {position - 1 if position > 0 else len(times) + position for position in positions}
         return tuple(times[index] for index in sorted(indexes) if 0 <= index < len(times))
 
     def _stepped(self, first: int, last: int) -> Iterator[WallBatch]:
-        """For HOURLY and finer: every so many hours, minutes or seconds that no filter takes away, a day at a time."""
+        """For HOURLY and finer: every so many hours, minutes or seconds that no filter takes away, hour by hour."""
         unit = _STEP_SECONDS[self._frequency]
         step = unit * self._interval
-        start = _seconds(self._start) // unit * unit
+        start = self.begins_at // unit * unit
         within = self._times_within(unit)
+        is_filtered = any(name in self._options for name in ("byhour", "byminute", "bysecond"))
+        piece = _HOUR if is_filtered or unit > 1 else DAY_SECONDS
         for midnight in self._days(first, last):
-            low, high = max(first, midnight), min(last, midnight + DAY_SECONDS - 1)
-            begin = start + -((start - low // unit * unit) // step) * step
-            times = [
-                moment + second
-                for moment in range(begin, high + 1, step)
-                if self._is_wanted(moment % DAY_SECONDS, unit)
-                for second in within
-                if low <= moment + second <= high
-            ]
-            if times:
-                yield WallBatch(0, times, 0, len(times))
+            for begin in range(midnight, midnight + DAY_SECONDS, piece):
+                low, high = max(first, begin), min(last, begin + piece - 1)
+                moment = start + -((start - low // unit * unit) // step) * step
+                times: Sequence[int] = range(moment, high + 1, step)
+                if is_filtered or unit > 1:
+                    times = [
+                        each + second
+                        for each in times
+                        if self._is_wanted(each % DAY_SECONDS, unit)
+                        for second in within
+                        if low <= each + second <= high
+                    ]
+                if times:
+                    yield WallBatch(0, times, 0, len(times))
 
     def _times_within(self, unit: int) -> tuple[int, ...]:
         """The seconds within an hour or a minute: named by the parts that are finer than it, else the beginning's."""
@@ -187,6 +212,21 @@ class RecurrencePattern:
             and (unit > 60 or "byminute" not in options or moment // 60 % 60 in options["byminute"])
             and (unit > 1 or "bysecond" not in options or moment % 60 in options["bysecond"])
         )
+
+    def _check_steps(self) -> None:
+        """Refuse steps that can never meet the hours, minutes or seconds that are asked for.
+
+        Over the days they meet every time of day that is a multiple of their greatest common divisor with a day away
+        from where they begin, and no other.
+        """
+        unit = _STEP_SECONDS[self._frequency]
+        apart = math.gcd(unit * self._interval, DAY_SECONDS)
+        begin = self.begins_at // unit * unit % apart
+        if not any(self._is_wanted(moment, unit) for moment in range(begin, DAY_SECONDS, apart)):
+            raise RecurrenceProblem(
+                f"Steps of INTERVAL={self._interval} from the rule's beginning never come to the BYHOUR, BYMINUTE and "
+                "BYSECOND that are asked for: it never comes. Change one of them, or DTSTART."
+            )
 
     def _days(self, first: int, last: int) -> Iterator[int]:
         """The midnights of the days that touch [first, last] and that the date filters let through."""
@@ -245,8 +285,8 @@ def recurrence_problem(text: str, begins_at: datetime | None = None) -> str | No
         pattern = parse_recurrence(text, begins_at)
     except RecurrenceProblem as problem:
         return str(problem)
-    beginning = max(_seconds(pattern._start), _seconds(datetime(2000, 1, 1)))  # noqa: DTZ001
-    if next(pattern.batches(beginning, 1 << 62), None) is None and pattern._until is None:
+    beginning = max(pattern.begins_at, _seconds(datetime(2000, 1, 1)))  # noqa: DTZ001
+    if next(pattern.batches(beginning, 1 << 62), None) is None and pattern.until is None:
         return f"No date matches within {_YEARS_MAX} years: '{text[:100]}' never comes."
     return None
 
@@ -361,6 +401,8 @@ def _wall(name: str, text: str) -> datetime:
             found = datetime.strptime(upper, form)  # noqa: DTZ007  a wall-clock time
         except ValueError:
             continue
+        if not 1970 <= found.year <= 9000:
+            raise RecurrenceProblem(f"{name}: the year {found.year} is out of reach. Use 1970 to 9000.")
         # A day alone as an end includes that day.
         return found + timedelta(days=1, seconds=-1) if form == "%Y%m%d" and name == "UNTIL" else found
     raise RecurrenceProblem(f"{name} is a time such as 20270131T090000, not '{text[:30]}'.")

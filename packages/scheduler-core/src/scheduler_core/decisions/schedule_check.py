@@ -1,5 +1,6 @@
 """Whether a schedule can be accepted. Every problem is told at once."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ from scheduler_core.models import OnGap, PauseWindow, Schedule
 RULES = ("cron", "every", "after_end", "at", "rrule", "any")
 SECONDS_MAX = 10 * 366 * 86_400
 MEMBERS_MAX = 20
-PAUSES_MAX = 100
+PAUSES_MAX = 50
 
 
 def check_schedule(schedule: Schedule, field: str = "schedule") -> list[Problem]:
@@ -90,9 +91,12 @@ def _check_times(schedule: Schedule, field: str) -> Iterator[Problem]:
                 "Choose another time, or run_after.",
             )
     for name in ("at", "valid_from", "valid_until"):
-        time: datetime | None = getattr(schedule, name)
-        if time is not None and not 1970 <= time.year <= 9000:
-            yield Problem(f"{field}.{name}", f"The year {time.year} is out of reach. Use 1970 to 9000.")
+        yield from _check_year(getattr(schedule, name), f"{field}.{name}")
+
+
+def _check_year(time: datetime | None, path: str) -> Iterator[Problem]:
+    if time is not None and not 1970 <= time.year <= 9000:
+        yield Problem(path, f"The year {time.year} is out of reach. Use 1970 to 9000.")
 
 
 def _around(wall: datetime) -> tuple[datetime, datetime]:
@@ -150,6 +154,14 @@ def _check_pause(window: PauseWindow, timezone: str, path: str) -> Iterator[Prob
             yield Problem(
                 f"{path}.lasts", f"lasts is from 1s to {duration_text(SECONDS_MAX)}, not {window.lasts} seconds."
             )
+        elif find_zone(timezone) is not None and _is_never_over(window, timezone):
+            yield Problem(
+                f"{path}.lasts",
+                f"The pause is never over: '{window.cron}' opens it again before {duration_text(window.lasts)} have "
+                "passed. Shorten it, or use scheduler task pause.",
+            )
+    elif years := [*_check_year(window.starts_at, f"{path}.from"), *_check_year(window.until, f"{path}.until")]:
+        yield from years
     elif (
         window.starts_at is not None
         and window.until is not None
@@ -159,6 +171,16 @@ def _check_pause(window: PauseWindow, timezone: str, path: str) -> Iterator[Prob
         yield Problem(
             path, f"The pause ends ({window.until.isoformat()}) before it begins ({window.starts_at.isoformat()})."
         )
+
+
+def _is_never_over(window: PauseWindow, timezone: str) -> bool:
+    openings = slots_between(
+        Schedule(cron=window.cron, timezone=timezone),
+        datetime(2000, 1, 1, tzinfo=UTC),
+        datetime(2050, 1, 1, tzinfo=UTC),
+    )
+    distances = (later - earlier for earlier, later in itertools.pairwise(openings))
+    return max(itertools.islice(distances, 100), default=timedelta.max) <= timedelta(seconds=window.lasts or 0)
 
 
 def _check_validity(schedule: Schedule, field: str) -> Iterator[Problem]:

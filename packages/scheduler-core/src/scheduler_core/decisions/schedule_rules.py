@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from scheduler_core.decisions.cron_pattern import is_hashed
 from scheduler_core.decisions.due_rule import DueRule, compile_rule, instant_in
@@ -20,12 +21,20 @@ YEARS_MAX = 50
 """How far a slot is searched for."""
 
 _SECOND = timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 _HORIZON = timedelta(days=366 * YEARS_MAX)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CALENDAR_END = datetime(9900, 1, 1, tzinfo=UTC)
 # A request that says "now" arrives a little later, from a machine whose clock may be behind.
 _LATE_MAX = timedelta(seconds=60)
-_LOOK_BACK = tuple(timedelta(days=days) for days in (1, 8, 64, 512, 366 * YEARS_MAX))
+LOOK_BACK = (
+    timedelta(seconds=10),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    *(timedelta(days=days) for days in (1, 8, 64, 512, 366 * YEARS_MAX)),
+)
+"""How far back what comes last is searched, one distance after another: what is near costs little."""
+_WINDOWS_MAX = 1000
 
 
 def next_after(schedule: Schedule, instant: datetime, seed: int = 0) -> datetime | None:
@@ -55,33 +64,23 @@ def next_run_after(schedule: Schedule, instant: datetime, seed: int = 0) -> date
     slot = next_after(schedule, instant, seed)
     if slot is None or not schedule.pauses:
         return slot
-    for _ in range(_PAUSED_MAX):
+    horizon = instant + _HORIZON if instant < _CALENDAR_END - _HORIZON else _CALENDAR_END
+    for _ in range(_WINDOWS_MAX):
         if not is_paused(schedule, slot):
             return slot
-        following = next_after(schedule, _pause_end(schedule, slot) - _SECOND, seed)
-        if following is None:
+        following = next_after(schedule, _pause_end(schedule, slot) - _MICROSECOND, seed)
+        if following is None or following > horizon:
             return slot
         slot = following
     return slot
 
 
-_PAUSED_MAX = 1000
-
-
 def previous_before(schedule: Schedule, instant: datetime, seed: int = 0) -> datetime | None:
     """The last slot strictly earlier than `instant`, searched for 50 years; None when there is none."""
     rule = _rule(schedule, seed)
-    until = _before(instant)
     low, high = _bounds(schedule)
-    until = until if high is None else min(until, high)
-    for distance in _LOOK_BACK:
-        after = instant - distance
-        found = rule.last_between(after, until)
-        if found is not None:
-            return found if low is None or found >= low else None
-        if low is not None and after < low:
-            return None
-    return None
+    until = instant - _MICROSECOND if high is None else min(instant - _MICROSECOND, high)
+    return _last(rule, until - _HORIZON if low is None else max(until - _HORIZON, low - _MICROSECOND), until)
 
 
 def slots_between(schedule: Schedule, after: datetime, until: datetime, seed: int = 0) -> Iterator[datetime]:
@@ -104,6 +103,25 @@ def count_between(schedule: Schedule, after: datetime, until: datetime, seed: in
 def is_paused(schedule: Schedule, slot: datetime) -> bool:
     """Whether a slot lies in a pause window."""
     return any(_is_within(window, schedule.timezone, slot) for window in schedule.pauses)
+
+
+class PausePart(NamedTuple):
+    """A part of the time, (after, until], in which all slots lie in pause windows or none does."""
+
+    after: datetime
+    until: datetime
+    is_paused: bool
+
+
+def pause_parts(schedule: Schedule, after: datetime, until: datetime) -> Iterator[PausePart]:
+    """(after, until] in such parts, in order: one without pause windows, else two for each time that one opens."""
+    while after < until:
+        instant = after + _MICROSECOND
+        is_within = is_paused(schedule, instant)
+        change = _pause_end(schedule, instant) if is_within else _next_opening(schedule, instant)
+        end = until if change is None else min(until, change - _MICROSECOND)
+        yield PausePart(after, end, is_within)
+        after = end
 
 
 def jitter_of(schedule: Schedule, slot: datetime, seed: int = 0) -> timedelta:
@@ -159,7 +177,8 @@ def shortest_period(schedule: Schedule, seed: int = 0, sample: int = 50) -> time
     """The shortest distance between two of the schedule's next slots after 2000; None when it has fewer than two."""
     start = datetime(2000, 1, 1, tzinfo=UTC)
     low, high = _bounds(schedule)
-    slots = slots_between(schedule, start if low is None else low - _SECOND, high or start + _HORIZON, seed)
+    begin = start if low is None else low - _SECOND
+    slots = slots_between(schedule, begin, high or begin + _HORIZON, seed)
     shortest: timedelta | None = None
     before: datetime | None = None
     for slot, _ in zip(slots, range(sample), strict=False):
@@ -192,33 +211,54 @@ def _bounds(schedule: Schedule) -> tuple[datetime | None, datetime | None]:
     )
 
 
+def _last(rule: DueRule, after: datetime, until: datetime) -> datetime | None:
+    """The last in (after, until], searched from its end."""
+    for distance in LOOK_BACK:
+        begin = max(after, until - distance)
+        found = rule.last_between(begin, until)
+        if found is not None or begin == after:
+            return found
+    return None
+
+
 def _is_within(window: PauseWindow, timezone: str, slot: datetime) -> bool:
     if window.cron is not None:
         lasts = timedelta(seconds=window.lasts or 0)
-        return compile_rule(Schedule(cron=window.cron, timezone=timezone)).first_between(slot - lasts, slot) is not None
+        return _openings(window, timezone).first_between(slot - lasts, slot) is not None
     return (window.starts_at is None or instant_in(window.starts_at, timezone) <= slot) and (
         window.until is None or slot < instant_in(window.until, timezone)
     )
 
 
-def _pause_end(schedule: Schedule, slot: datetime) -> datetime:
-    """An instant later than `slot` and not later than the end of the pause windows that it lies in."""
-    ends = [slot + _SECOND]
+def _pause_end(schedule: Schedule, instant: datetime) -> datetime:
+    """The end, which is excluded, of those pause windows around `instant` that end last."""
+    ends = []
     for window in schedule.pauses:
-        if not _is_within(window, schedule.timezone, slot):
+        if not _is_within(window, schedule.timezone, instant):
             continue
-        if window.cron is not None:
-            rule = compile_rule(Schedule(cron=window.cron, timezone=schedule.timezone))
-            lasts = timedelta(seconds=window.lasts or 0)
-            opened = rule.last_between(slot - lasts, slot)
-            ends.append((opened or slot) + lasts)
-        elif window.until is not None:
+        if window.until is not None:
             ends.append(instant_in(window.until, schedule.timezone))
+        else:
+            lasts = timedelta(seconds=window.lasts or 0)
+            opened = _last(_openings(window, schedule.timezone), instant - lasts, instant)
+            ends.append((opened or instant) + lasts)
     return max(ends)
 
 
-def _before(instant: datetime) -> datetime:
-    return instant - timedelta(microseconds=1)
+def _next_opening(schedule: Schedule, instant: datetime) -> datetime | None:
+    """The first instant, `instant` or later, at which a pause window opens."""
+    found: list[datetime | None] = []
+    for window in schedule.pauses:
+        if window.starts_at is not None:
+            found.append(instant_in(window.starts_at, schedule.timezone))
+        else:
+            rule = _openings(window, schedule.timezone)
+            found.append(rule.first_between(instant - _MICROSECOND, instant + _HORIZON))
+    return min((opening for opening in found if opening is not None and opening >= instant), default=None)
+
+
+def _openings(window: PauseWindow, timezone: str) -> DueRule:
+    return _rule(Schedule(cron=window.cron, timezone=timezone), 0)
 
 
 def _ceiled(instant: datetime) -> datetime:

@@ -33,7 +33,7 @@ class _TextProblem(ValueError):  # noqa: N818  a sentence, not a failure
 
 
 def schedule_text(schedule: Schedule) -> str:
-    """The shortest text that reads as this schedule; its pauses are left out.
+    """The shortest text that reads as this schedule; its pauses are left out, and `any` of one is that one.
 
     >>> schedule_text(Schedule(cron="30 2 * * *", timezone="Europe/Berlin", on_gap=OnGap.SKIP))
     'CRON_TZ=Europe/Berlin ON_GAP=skip 30 2 * * *'

@@ -1,6 +1,8 @@
 """Which due slots run, which only get a record, and when the schedule is due next."""
 
-from collections.abc import Iterator
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -8,12 +10,15 @@ import msgspec
 
 from scheduler_core.decisions.due_rule import instant_in
 from scheduler_core.decisions.schedule_rules import (
+    LOOK_BACK,
+    PausePart,
     count_between,
     data_interval,
     is_paused,
     jitter_of,
     next_after,
     next_run_after,
+    pause_parts,
     previous_before,
     slots_between,
 )
@@ -30,6 +35,8 @@ RUNS_MAX = 1000
 
 _MICROSECOND = timedelta(microseconds=1)
 _LOOKED_AT_MAX = 20_000
+_PARTS_MAX = 2_000
+"""How many parts between pause windows one plan passes over."""
 
 
 class PlannedSlot(NamedTuple):
@@ -68,36 +75,13 @@ def plan_slots(due: DueSchedule, now: datetime, *, runs_max: int | None = None) 
     """Divide the slots of a due schedule up to `now`, oldest first; at most `runs_max` of them run in this plan."""
     if due.schedule.after_end is not None:
         return _plan_after_end(due, now)
-    schedule, seed = due.schedule, due.seed
     keep_from = _kept_from(due, now)
-    skipped = _outside(schedule, due.recorded_until, now, seed)
-    passed_over = list(_passed_over(due, keep_from, now))
-    skipped += passed_over
-    if passed_over and next_after(schedule, passed_over[-1].last, seed) != _first_from(schedule, keep_from, seed):
-        # More was passed over than one plan looks at.
-        return _plan_of(due, [], skipped, passed_over[-1].last)
-    limit = min(RUNS_MAX, runs_max or RUNS_MAX)
-    runs: list[PlannedSlot] = []
-    recorded_until = passed_over[-1].last if passed_over else due.recorded_until
-    late = 0
-    before: datetime | None = None
-    for slot in slots_between(schedule, max(recorded_until, keep_from - _MICROSECOND), now, seed):
-        if is_paused(schedule, slot):
-            if skipped and skipped[-1].last != recorded_until:  # a run lies between
-                skipped.append(Stretch(slot, slot, 1, SlotReason.PAUSED))
-            else:
-                _add(skipped, slot, SlotReason.PAUSED)
-        elif len(runs) == limit:
-            break
-        else:
-            interval = data_interval(schedule, slot, seed) if before is None else (before, slot)
-            not_before = slot + jitter_of(schedule, slot, seed)
-            if due.policies.misfire is MisfirePolicy.ALL and _is_late(slot, now):
-                not_before = max(not_before, now + late * timedelta(seconds=CATCH_UP_SPACING_SECONDS))
-                late += 1
-            runs.append(PlannedSlot(slot, not_before, *(interval or (None, None))))
-        recorded_until = before = slot
-    return _plan_of(due, runs, skipped, recorded_until)
+    account = _Account(due)
+    account.skip(_outside(due.schedule, due.recorded_until, now, due.seed))
+    if _pass_over(account, keep_from - _MICROSECOND, now):
+        _run(account, max(account.recorded_until, keep_from - _MICROSECOND), now, min(RUNS_MAX, runs_max or RUNS_MAX))
+    next_due_at = next_run_after(due.schedule, account.recorded_until, due.seed)
+    return SlotPlan(account.runs, account.skipped, account.recorded_until, next_due_at)
 
 
 def close_slots(due: DueSchedule, until: datetime, reason: SlotReason) -> list[Stretch]:
@@ -106,15 +90,13 @@ def close_slots(due: DueSchedule, until: datetime, reason: SlotReason) -> list[S
     Slots of a pause window or before the validity keep that as their reason. A schedule of `after_end` that waits for
     the end of a run, so that `next_due_at` is None, has no slot.
     """
-    schedule, seed = due.schedule, due.seed
-    if schedule.after_end is not None:
+    if due.schedule.after_end is not None:
         return _steps(due, until, reason)[0]
-    closed = _outside(schedule, due.recorded_until, until, seed)
-    if schedule.pauses:
-        for slot in slots_between(schedule, due.recorded_until, until, seed):
-            _add(closed, slot, SlotReason.PAUSED if is_paused(schedule, slot) else reason)
-        return closed
-    return [*closed, *_bulk(schedule, due.recorded_until, until, reason, seed)]
+    account = _Account(due)
+    account.skip(_outside(due.schedule, due.recorded_until, until, due.seed))
+    for part in pause_parts(due.schedule, due.recorded_until, until):
+        account.skip(_bulk(due.schedule, part.after, part.until, _reason(part, reason), due.seed))
+    return account.skipped
 
 
 def outside_validity(schedule: Schedule, after: datetime, until: datetime, seed: int = 0) -> list[Stretch]:
@@ -137,52 +119,112 @@ def grace_of(policies: SlotPolicies) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=max(seconds, ON_TIME_SECONDS))
 
 
+class _Account:
+    """The slots of a plan as they are told, oldest first."""
+
+    def __init__(self, due: DueSchedule) -> None:
+        self.due = due
+        self.runs: list[PlannedSlot] = []
+        self.skipped: list[Stretch] = []
+        self.recorded_until = due.recorded_until
+        self.last_slot: datetime | None = None
+        """The slot that was told last; None when none was."""
+
+    def skip(self, stretches: Iterable[Stretch]) -> None:
+        """Tell stretches; one that follows upon another with the same reason, no slot between, goes on with it."""
+        for stretch in stretches:
+            last = self.skipped[-1] if self.skipped else None
+            if last is not None and last.reason is stretch.reason and last.last == self.last_slot:
+                self.skipped[-1] = Stretch(last.first, stretch.last, last.count + stretch.count, stretch.reason)
+            else:
+                self.skipped.append(stretch)
+            self.recorded_until = self.last_slot = stretch.last
+
+    def run(self, slot: datetime, not_before: datetime) -> None:
+        """Tell a slot that runs."""
+        due = self.due
+        if self.last_slot is None:
+            interval = data_interval(due.schedule, slot, due.seed) or (None, None)
+        else:
+            interval = (self.last_slot, slot)
+        self.runs.append(PlannedSlot(slot, not_before, *interval))
+        self.recorded_until = self.last_slot = slot
+
+
 def _kept_from(due: DueSchedule, now: datetime) -> datetime:
     """The oldest instant whose slot may run."""
     on_time = now - timedelta(seconds=ON_TIME_SECONDS)
     grace = grace_of(due.policies)
     oldest = due.recorded_until if grace is None else max(due.recorded_until, now - grace)
-    if due.policies.misfire is MisfirePolicy.LATEST:
-        newest = list(_newest(due, now, 1))
-    elif due.policies.misfire is MisfirePolicy.ALL:
-        newest = list(_newest(due, now, max(1, due.policies.misfire_runs_max)))
-    else:
+    if due.policies.misfire is MisfirePolicy.SKIP:
         return min(oldest, on_time)
-    return min(on_time, max(oldest, newest[-1])) if newest else on_time
+    count = 1 if due.policies.misfire is MisfirePolicy.LATEST else max(1, due.policies.misfire_runs_max)
+    newest = _oldest_of_newest(due, now, count)
+    return on_time if newest is None else min(on_time, max(oldest, newest))
 
 
-def _newest(due: DueSchedule, now: datetime, count: int) -> Iterator[datetime]:
-    """Up to `count` slots that are due and not paused, latest first."""
-    slot = previous_before(due.schedule, now + _MICROSECOND, due.seed)
-    looked_at = 0
-    while slot is not None and slot > due.recorded_until and count and looked_at < _LOOKED_AT_MAX:
-        if not is_paused(due.schedule, slot):
-            yield slot
-            count -= 1
-        slot = previous_before(due.schedule, slot, due.seed)
-        looked_at += 1
+def _oldest_of_newest(due: DueSchedule, now: datetime, count: int) -> datetime | None:
+    """The oldest of the `count` newest slots that are due and not paused; None when there is none."""
+    newest: deque[datetime] = deque()
+    for distance in LOOK_BACK:
+        after = max(due.recorded_until, now - distance)
+        newest = deque(_not_paused(due, after, now), maxlen=count)
+        if len(newest) == count or after == due.recorded_until:
+            break
+    return newest[0] if newest else None
 
 
-def _passed_over(due: DueSchedule, keep_from: datetime, now: datetime) -> Iterator[Stretch]:
-    """The slots before `keep_from`, by reason."""
-    schedule, seed = due.schedule, due.seed
-    until = keep_from - _MICROSECOND
-    if until <= due.recorded_until:
-        return
+def _not_paused(due: DueSchedule, after: datetime, until: datetime) -> Iterator[datetime]:
+    for part in pause_parts(due.schedule, after, until):
+        if not part.is_paused:
+            yield from slots_between(due.schedule, part.after, part.until, due.seed)
+
+
+def _pass_over(account: _Account, until: datetime, now: datetime) -> bool:
+    """Tell the slots up to `until`, which get no run; False when that is more than one plan looks at."""
+    due = account.due
     grace = grace_of(due.policies)
-    is_latest = due.policies.misfire is MisfirePolicy.LATEST
     # Under `latest` a slot within the grace has given way to a later one; all others were too late or too many.
-    cut = until if not is_latest else due.recorded_until if grace is None else min(until, now - grace - _MICROSECOND)
-    cut = max(cut, due.recorded_until)
-    if not schedule.pauses and schedule.any is None:  # what several rules name can only be counted one by one
-        yield from _bulk(schedule, due.recorded_until, cut, SlotReason.MISFIRED, seed)
-        yield from _bulk(schedule, cut, until, SlotReason.MISSED, seed)
-        return
-    stretches: list[Stretch] = []
-    for slot, _ in zip(slots_between(schedule, due.recorded_until, until, seed), range(_LOOKED_AT_MAX), strict=False):
-        late = SlotReason.MISFIRED if slot <= cut else SlotReason.MISSED
-        _add(stretches, slot, SlotReason.PAUSED if is_paused(schedule, slot) else late)
-    yield from stretches
+    cut = until
+    if due.policies.misfire is MisfirePolicy.LATEST:
+        cut = due.recorded_until if grace is None else min(until, now - grace - _MICROSECOND)
+    parts = pause_parts(due.schedule, max(due.recorded_until, account.recorded_until), until)
+    for number, part in enumerate(parts):
+        if number == _PARTS_MAX:
+            return False
+        middle = min(max(cut, part.after), part.until)
+        for after, end, reason in (
+            (part.after, middle, SlotReason.MISFIRED),
+            (middle, part.until, SlotReason.MISSED),
+        ):
+            stretches = list(_bulk(due.schedule, after, end, _reason(part, reason), due.seed, _LOOKED_AT_MAX))
+            account.skip(stretches)
+            if stretches and stretches[0].count == _LOOKED_AT_MAX and due.schedule.any is not None:
+                return False
+    return True
+
+
+def _run(account: _Account, after: datetime, now: datetime, limit: int) -> None:
+    """Tell the slots that run, and those of pause windows among them, until there are `limit` runs."""
+    due = account.due
+    is_paced = due.policies.misfire is MisfirePolicy.ALL
+    late = 0
+    for part in pause_parts(due.schedule, after, now):
+        if part.is_paused:
+            account.skip(_bulk(due.schedule, part.after, part.until, SlotReason.PAUSED, due.seed))
+            continue
+        for slot in slots_between(due.schedule, part.after, part.until, due.seed):
+            if len(account.runs) == limit:
+                return
+            not_before = slot + jitter_of(due.schedule, slot, due.seed)
+            if is_paced and slot < now - timedelta(seconds=ON_TIME_SECONDS):
+                not_before = max(not_before, now + late * timedelta(seconds=CATCH_UP_SPACING_SECONDS))
+                late += 1
+            account.run(slot, not_before)
+
+
+def _reason(part: PausePart, otherwise: SlotReason) -> SlotReason:
+    return SlotReason.PAUSED if part.is_paused else otherwise
 
 
 def _outside(schedule: Schedule, after: datetime, until: datetime, seed: int) -> list[Stretch]:
@@ -196,22 +238,27 @@ def _outside(schedule: Schedule, after: datetime, until: datetime, seed: int) ->
     return list(_bulk(unbounded, after, until, SlotReason.OUTSIDE_VALIDITY, seed))
 
 
-def _bulk(schedule: Schedule, after: datetime, until: datetime, reason: SlotReason, seed: int) -> Iterator[Stretch]:
-    """All slots in (after, until] as one stretch, counted without looking at each."""
+def _bulk(
+    schedule: Schedule, after: datetime, until: datetime, reason: SlotReason, seed: int, walked_max: int | None = None
+) -> Iterator[Stretch]:
+    """All slots in (after, until] as one stretch, counted without looking at each.
+
+    What several rules name can only be counted one by one: of `any`, at most `walked_max` when that is given.
+    """
     if until <= after:
         return
-    first = next(slots_between(schedule, after, until, seed), None)
-    if first is not None:
+    slots = slots_between(schedule, after, until, seed)
+    first = next(slots, None)
+    if first is None:
+        return
+    if schedule.any is None or walked_max is None:
         last = previous_before(schedule, until + _MICROSECOND, seed) or first
         yield Stretch(first, last, count_between(schedule, after, until, seed), reason)
-
-
-def _add(stretches: list[Stretch], slot: datetime, reason: SlotReason) -> None:
-    """Put a slot behind the last stretch, or into it when its reason is the same."""
-    if stretches and stretches[-1].reason is reason:
-        stretches[-1] = msgspec.structs.replace(stretches[-1], last=slot, count=stretches[-1].count + 1)
-    else:
-        stretches.append(Stretch(slot, slot, 1, reason))
+        return
+    last, count = first, 1
+    for slot in itertools.islice(slots, walked_max - 1):
+        last, count = slot, count + 1
+    yield Stretch(first, last, count, reason)
 
 
 def _plan_after_end(due: DueSchedule, now: datetime) -> SlotPlan:
@@ -224,26 +271,23 @@ def _plan_after_end(due: DueSchedule, now: datetime) -> SlotPlan:
         planned = PlannedSlot(slot, slot + jitter_of(due.schedule, slot, due.seed), *interval)
         return SlotPlan([planned], [], slot, None)
     stretches, following = _steps(due, now, SlotReason.MISFIRED)
+    if not stretches:  # beyond the validity
+        return SlotPlan([], [], due.recorded_until, None)
     return SlotPlan([], stretches, stretches[-1].last, following)
 
 
 def _steps(due: DueSchedule, until: datetime, reason: SlotReason) -> tuple[list[Stretch], datetime | None]:
     """Slots of `after_end` that had no run follow each other by the delay; and the first one after `until`."""
-    stretches: list[Stretch] = []
     slot = due.next_due_at
-    while slot is not None and slot <= until:
-        _add(stretches, slot, SlotReason.PAUSED if is_paused(due.schedule, slot) else reason)
-        slot = next_after(due.schedule, slot, due.seed)
-    return stretches, slot
-
-
-def _plan_of(due: DueSchedule, runs: list[PlannedSlot], skipped: list[Stretch], recorded_until: datetime) -> SlotPlan:
-    return SlotPlan(runs, skipped, recorded_until, next_run_after(due.schedule, recorded_until, due.seed))
-
-
-def _first_from(schedule: Schedule, instant: datetime, seed: int) -> datetime | None:
-    return next_after(schedule, instant - _MICROSECOND, seed)
-
-
-def _is_late(slot: datetime, now: datetime) -> bool:
-    return slot < now - timedelta(seconds=ON_TIME_SECONDS)
+    if slot is None or slot > until:
+        return [], slot
+    # From there on they are those of a fixed rate that begins at the slot.
+    rate = msgspec.structs.replace(
+        due.schedule, after_end=None, every=due.schedule.after_end, valid_from=slot, jitter=0
+    )
+    account = _Account(due)
+    for part in pause_parts(rate, slot - _MICROSECOND, until):
+        account.skip(_bulk(rate, part.after, part.until, _reason(part, reason), due.seed))
+    if account.last_slot is None:
+        return [], None
+    return account.skipped, next_after(due.schedule, account.last_slot, due.seed)

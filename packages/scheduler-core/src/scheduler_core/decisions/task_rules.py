@@ -11,6 +11,7 @@ import msgspec
 from scheduler_core.decisions.nearest import hint
 from scheduler_core.decisions.parameter_rules import check_parameters
 from scheduler_core.decisions.schedule_check import check_schedule
+from scheduler_core.decisions.slot_plan import RUNS_MAX
 from scheduler_core.errors import Problem
 from scheduler_core.models import RetryPolicy, TaskDefinition
 
@@ -22,7 +23,7 @@ MAX_RETRIES_MAX = 100
 PARAMETERS_BYTES_MAX = 1_048_576
 SECONDS_MAX = 7 * 86_400.0
 GRACE_SECONDS_MAX = 366 * 86_400.0
-MISFIRE_RUNS_MAX = 10_000
+MISFIRE_RUNS_MAX = RUNS_MAX
 
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 

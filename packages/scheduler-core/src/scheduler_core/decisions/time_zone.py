@@ -18,6 +18,9 @@ _EXTENSION = 2 * 366 * _DAY
 # An overlap or gap is never longer than this, so what lies farther away does not matter to an instant.
 _MARGIN = 2 * _DAY
 _FOR_EVER = 1 << 62
+# Dates and weekdays repeat every 400 years, and so do the rules by which zones go on: no need to know all of them.
+_CYCLE = 146_097 * _DAY
+_REPEATS_FROM = 13_569_465_600  # the year 2400
 _UTC_NAMES = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -96,11 +99,16 @@ class ZoneTable:
 
     def offset_at(self, instant: int) -> int:
         """Seconds east of UTC."""
+        instant -= _cycles_before(instant)
         self._cover(instant - _MARGIN, instant + _MARGIN)
         return self._offsets[bisect_right(self._starts, instant)]
 
     def stretches(self, first: int, last: int) -> Iterator[Stretch]:
         """The stretches that touch [first, last], in order; the outermost end somewhere outside of it."""
+        if shift := _cycles_before(first):
+            for stretch in self.stretches(first - shift, last - shift):
+                yield Stretch(stretch.start + shift, stretch.end + shift, *stretch[2:])
+            return
         self._cover(first - _MARGIN, first)
         position = first
         while position <= last:
@@ -171,10 +179,19 @@ class ZoneTable:
         return int((local.utcoffset() or timedelta()).total_seconds())
 
 
+def _cycles_before(instant: int) -> int:
+    """Whole cycles to be taken away, so that what is left lies before where everything repeats."""
+    return -(-(instant - _REPEATS_FROM) // _CYCLE) * _CYCLE if instant > _REPEATS_FROM else 0
+
+
+class UnknownZone(LookupError, ValueError):  # noqa: N818  says what is missing
+    """There is no such zone, or none any more."""
+
+
 @lru_cache(maxsize=1024)
 def zone_table(name: str) -> ZoneTable:
-    """The table of a zone that exists; raises LookupError for others."""
+    """The table of a zone that exists; raises UnknownZone for others."""
     zone = find_zone(name)
     if zone is None:
-        raise LookupError(unknown_zone_message(name))
+        raise UnknownZone(unknown_zone_message(name))
     return ZoneTable(zone)

@@ -130,7 +130,8 @@ class ScheduleRepository(Protocol):
     async def lock(self, task_ids: Sequence[int], now: datetime | None = None) -> list[StandingSchedule]:
         """Lock these tasks and their schedules for a change, and say where the schedules stand, in ascending order.
 
-        Until the commit no slot of them is taken, and none falls due before the `now` of the answer unseen.
+        Until the commit no slot of them is taken, and none falls due before the `now` of the answer unseen. A task that
+        is given its first schedule while this waits is left out: look at the task after changing it.
         """
 
     async def last_ends(self, task_ids: Sequence[int]) -> dict[int, datetime | None]:
@@ -187,7 +188,7 @@ class TaskRunRepository(Protocol):
         With `run_ids` only these finished runs are looked at, else any that nobody has settled, `limit` at a time
         until some run is claimable or all are settled. A run none of whose upstreams can fulfil it any more becomes
         SKIPPED with its reason; what waits for that one follows. A schedule that awaits a finished run is planned,
-        unless its task is not ACTIVE.
+        unless its task is not ACTIVE, also when a version that knows no such schedules has settled that run.
         """
 
     async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:

@@ -88,11 +88,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float | None
     max_retries: int
     retry: RetryPolicy
-    misfire: MisfirePolicy
-    misfire_grace_seconds: float | None
-    misfire_runs_max: int
-    overlap: OverlapPolicy
-    schedule_seed: int
+    # Defaults, because answers that an older version has kept for Idempotency-Keys lack these fields.
+    misfire: MisfirePolicy = MisfirePolicy.LATEST
+    misfire_grace_seconds: float | None = None
+    misfire_runs_max: int = 100
+    overlap: OverlapPolicy = OverlapPolicy.ALLOW
+    schedule_seed: int = 0
     next_run_at: datetime | None
     created_at: datetime
     updated_at: datetime

@@ -85,8 +85,9 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     priority: int
     scheduled_at: datetime
-    interval_from: datetime | None
-    interval_to: datetime | None
+    # Defaults, because answers that an older version has kept for Idempotency-Keys lack these fields.
+    interval_from: datetime | None = None
+    interval_to: datetime | None = None
     not_before: datetime | None
     created_at: datetime
     started_at: datetime | None

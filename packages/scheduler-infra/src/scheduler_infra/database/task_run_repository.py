@@ -114,8 +114,11 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
             ended = await self._unsettled(limit, after_id)
             settled = await self._settled(ended, now)
             is_later |= settled.is_later
-            if settled.released or len(ended) < limit:
+            if settled.released:
                 return Settlement(settled.released, is_later)
+            if len(ended) < limit:
+                left_waiting = await self._settled(await self._left_waiting(limit), now)
+                return Settlement([], is_later or left_waiting.is_later)
             after_id = ended[-1]
 
     async def _settled(self, ended: list[int], now: datetime | None) -> Settlement:
@@ -136,6 +139,11 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
             "ORDER BY id LIMIT %(limit)s",
             {"limit": limit, "after_id": after_id},
         )
+        return [row["id"] for row in rows]
+
+    async def _left_waiting(self, limit: int) -> list[int]:
+        """Runs that somebody has settled who knew nothing of the schedules that wait for their ends."""
+        rows = await self._rows("left_waiting_runs", {"limit": limit})
         return [row["id"] for row in rows]
 
     async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:

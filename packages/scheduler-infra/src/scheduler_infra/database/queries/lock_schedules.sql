@@ -1,5 +1,6 @@
 -- Locks schedules, then tasks, for a change, and says where the schedules stand and what time it is now: the clock is
 -- read after the locks were waited for, so that no slot falls due between this answer and what is written by it.
+-- A schedule that a task is given while its lock is waited for is not seen: the caller looks at the task afterwards.
 WITH schedule AS MATERIALIZED (
     SELECT task_id, schedule, coalesce(last_slot_at, recorded_from) AS recorded_until, next_due_at, awaits_run_id
     FROM scheduler.schedules

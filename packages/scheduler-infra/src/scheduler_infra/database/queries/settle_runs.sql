@@ -3,13 +3,14 @@
 -- an upstream that did not complete makes it SKIPPED (unless it waits for the end however that comes), the last one
 -- makes it claimable, or lets it wait on for its time when that is yet to come.
 -- A schedule with a fixed delay that waits for one of them is due next when its delay after that end has passed, in
--- whole seconds; a paused task's stays as it is until the task is resumed.
+-- whole seconds, and later than what is recorded, also when the clock was set back since; a paused task's stays as it is
+-- until the task is resumed. It does not matter who has settled the run: version 0001 knows no fixed delay.
 -- `is_later` says that something is to be done later of which no dispatcher knows yet.
 -- Lock order: finished runs, schedules, tasks, waiting runs.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
-), ended AS MATERIALIZED (
-    SELECT locked.id, locked.status, locked.completed_at
+), final AS MATERIALIZED (
+    SELECT locked.id, locked.status, locked.completed_at, locked.needs_settlement
     FROM (
         SELECT run.id, run.status, run.completed_at, run.needs_settlement
         FROM scheduler.task_runs AS run
@@ -17,13 +18,16 @@ WITH moment AS MATERIALIZED (
         ORDER BY run.id
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS locked
-    WHERE locked.needs_settlement AND locked.status NOT IN ('PENDING', 'DISPATCHED', 'RUNNING')
+    WHERE locked.status NOT IN ('PENDING', 'DISPATCHED', 'RUNNING')
+), ended AS MATERIALIZED (
+    SELECT id, status FROM final WHERE needs_settlement
 ), settled AS (
     UPDATE scheduler.task_runs SET needs_settlement = false WHERE id = ANY(ARRAY(SELECT id FROM ended))
 ), awaiting AS MATERIALIZED (
-    SELECT schedules.task_id, schedules.awaits_run_id, (schedules.schedule ->> 'after_end')::integer AS delay
+    SELECT schedules.task_id, schedules.awaits_run_id, (schedules.schedule ->> 'after_end')::integer AS delay,
+           coalesce(schedules.last_slot_at, schedules.recorded_from) AS recorded_until
     FROM scheduler.schedules
-    WHERE schedules.awaits_run_id = ANY(ARRAY(SELECT id FROM ended))
+    WHERE schedules.awaits_run_id = ANY(ARRAY(SELECT id FROM final))
     ORDER BY schedules.task_id
     FOR NO KEY UPDATE
 ), tally AS MATERIALIZED (
@@ -44,9 +48,11 @@ WITH moment AS MATERIALIZED (
     FOR SHARE
 ), planned AS (
     UPDATE scheduler.schedules
-    SET next_due_at = to_timestamp(ceil(extract(epoch FROM ended.completed_at) + awaiting.delay)), awaits_run_id = NULL
+    SET next_due_at = to_timestamp(greatest(ceil(extract(epoch FROM final.completed_at) + awaiting.delay),
+                                            ceil(extract(epoch FROM awaiting.recorded_until) + 1))),
+        awaits_run_id = NULL
     FROM awaiting
-    JOIN ended ON ended.id = awaiting.awaits_run_id
+    JOIN final ON final.id = awaiting.awaits_run_id
     JOIN task ON task.id = awaiting.task_id AND task.status = 'ACTIVE'
     WHERE schedules.task_id = awaiting.task_id AND awaiting.delay IS NOT NULL
     RETURNING schedules.task_id

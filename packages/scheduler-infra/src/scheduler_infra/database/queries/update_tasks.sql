@@ -1,8 +1,8 @@
 -- One more version of each task, in the order given. Runs that nobody has claimed take the new version, queue,
 -- type and priority in the same transaction: what was answered holds for whatever starts later.
 -- A schedule that stays keeps its stored due instant: the caller's may be older than a resume or a slot in between.
--- Another one counts from now on, or from just before its first slot when that has passed already; the caller has
--- recorded what passed of the former one.
+-- Another one counts from now on, or from just before its first slot when that has passed already, which it has only
+-- where no schedule counted before; the caller has recorded what passed of the former one.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), definition AS MATERIALIZED (
@@ -58,9 +58,6 @@ WITH moment AS MATERIALIZED (
     SELECT task_id, counts_from, schedule, seed
     FROM replanned
     WHERE schedule <> 'null'::jsonb
-    -- An instant that has just passed is named again: its period, closed since, goes on.
-    ON CONFLICT (task_id, counts_from) DO UPDATE
-        SET counts_until = NULL, schedule = excluded.schedule, seed = excluded.seed
 ), rerouted AS (
     UPDATE scheduler.task_runs
     SET task_version_id = definition.version_id, queue = definition.queue, task_type = definition.task_type,
