@@ -6,10 +6,10 @@ from itertools import islice
 from scheduler_api.schedule_words import schedule_words
 from scheduler_api.schemas.preview_schema import DstRules, PreviewSlot, SchedulePreview
 from scheduler_core.decisions.cron_pattern import parse_cron
+from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.decisions.recurrence_pattern import parse_recurrence
 from scheduler_core.decisions.schedule_rules import (
     YEARS_MAX,
-    is_paused,
     jitter_of,
     next_after,
     schedule_start,

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.decisions.schedule_rules import (
     data_interval,
-    is_paused,
     next_after,
     next_run_after,
     previous_before,

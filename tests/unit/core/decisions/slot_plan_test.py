@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_core.decisions.schedule_rules import is_paused, next_after, slots_between
+from scheduler_core.decisions.pause_windows import is_paused
+from scheduler_core.decisions.schedule_rules import next_after, slots_between
 from scheduler_core.decisions.slot_plan import PlannedSlot, SlotPlan, Stretch, close_slots, plan_slots
 from scheduler_core.models import (
     DueSchedule,

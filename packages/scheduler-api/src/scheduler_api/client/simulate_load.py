@@ -11,7 +11,8 @@ from scheduler_api.client.simulate_slots import Simulation, changes_of, paired, 
 from scheduler_api.client.simulate_tasks import SimulatedTask
 from scheduler_api.client.time_range import TimeRange
 from scheduler_core.decisions.cron_pattern import is_hashed
-from scheduler_core.decisions.schedule_rules import is_paused, jitter_of
+from scheduler_core.decisions.pause_windows import is_paused
+from scheduler_core.decisions.schedule_rules import jitter_of
 from scheduler_core.models import Schedule
 
 _BUCKETS_MAX = 5_000_000

@@ -9,7 +9,7 @@ from scheduler_api.client.load_columns import load_columns, show_minutes, sparkl
 from scheduler_api.client.simulate_load import Load, TaskLoad, starts_at
 from scheduler_api.client.simulate_slots import SimulatedSlot
 from scheduler_api.client.simulate_tasks import SimulatedTask
-from scheduler_core.decisions.schedule_rules import is_paused
+from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.decisions.time_zone import find_zone
 
 LOAD_HEADINGS = ("TASK", "NAMESPACE", "SLOTS", "PAUSED", "FIRST (UTC)", "LAST (UTC)")

@@ -20,6 +20,13 @@ _FAR = 2 * DAY_SECONDS
 """No clock is farther from UTC than this, and no gap longer."""
 
 
+LOOK_BACK = (
+    timedelta(seconds=10),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    *(timedelta(days=days) for days in (1, 8, 64, 512, 366 * 50)),
+)
+"""How far back what comes last is searched, one distance after another: what is near costs little."""
 _PIECE = 40 * 366 * DAY_SECONDS
 
 
@@ -37,6 +44,15 @@ class DueRule(ABC):
     @abstractmethod
     def count(self, after: datetime, until: datetime) -> int:
         """How many lie in (after, until]."""
+
+    def latest_between(self, after: datetime, until: datetime) -> datetime | None:
+        """The same, searched from the end: for a long stretch whose last instants are near it."""
+        for distance in LOOK_BACK:
+            begin = max(after, until - distance)
+            found = self.last_between(begin, until)
+            if found is not None or begin == after:
+                return found
+        return None
 
     def first_between(self, after: datetime, until: datetime) -> datetime | None:
         """The first in (after, until]."""

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
 
 from scheduler_core.decisions.cron_pattern import is_hashed
 from scheduler_core.decisions.due_rule import DueRule, compile_rule, instant_in
+from scheduler_core.decisions.pause_windows import is_paused, pause_end
 from scheduler_core.errors import InvalidInputError
-from scheduler_core.models import PauseWindow, Schedule
+from scheduler_core.models import Schedule
 
 YEARS_MAX = 50
 """How far a slot is searched for."""
@@ -27,13 +27,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CALENDAR_END = datetime(9900, 1, 1, tzinfo=UTC)
 # A request that says "now" arrives a little later, from a machine whose clock may be behind.
 _LATE_MAX = timedelta(seconds=60)
-LOOK_BACK = (
-    timedelta(seconds=10),
-    timedelta(minutes=10),
-    timedelta(hours=1),
-    *(timedelta(days=days) for days in (1, 8, 64, 512, 366 * YEARS_MAX)),
-)
-"""How far back what comes last is searched, one distance after another: what is near costs little."""
 _WINDOWS_MAX = 1000
 
 
@@ -68,7 +61,7 @@ def next_run_after(schedule: Schedule, instant: datetime, seed: int = 0) -> date
     for _ in range(_WINDOWS_MAX):
         if not is_paused(schedule, slot):
             return slot
-        following = next_after(schedule, _pause_end(schedule, slot) - _MICROSECOND, seed)
+        following = next_after(schedule, pause_end(schedule, slot) - _MICROSECOND, seed)
         if following is None or following > horizon:
             return slot
         slot = following
@@ -80,7 +73,7 @@ def previous_before(schedule: Schedule, instant: datetime, seed: int = 0) -> dat
     rule = _rule(schedule, seed)
     low, high = _bounds(schedule)
     until = instant - _MICROSECOND if high is None else min(instant - _MICROSECOND, high)
-    return _last(rule, until - _HORIZON if low is None else max(until - _HORIZON, low - _MICROSECOND), until)
+    return rule.latest_between(until - _HORIZON if low is None else max(until - _HORIZON, low - _MICROSECOND), until)
 
 
 def slots_between(schedule: Schedule, after: datetime, until: datetime, seed: int = 0) -> Iterator[datetime]:
@@ -98,30 +91,6 @@ def count_between(schedule: Schedule, after: datetime, until: datetime, seed: in
     rule = _rule(schedule, seed)
     after, until = _within(schedule, after, until)
     return rule.count(after, until)
-
-
-def is_paused(schedule: Schedule, slot: datetime) -> bool:
-    """Whether a slot lies in a pause window."""
-    return any(_is_within(window, schedule.timezone, slot) for window in schedule.pauses)
-
-
-class PausePart(NamedTuple):
-    """A part of the time, (after, until], in which all slots lie in pause windows or none does."""
-
-    after: datetime
-    until: datetime
-    is_paused: bool
-
-
-def pause_parts(schedule: Schedule, after: datetime, until: datetime) -> Iterator[PausePart]:
-    """(after, until] in such parts, in order: one without pause windows, else two for each time that one opens."""
-    while after < until:
-        instant = after + _MICROSECOND
-        is_within = is_paused(schedule, instant)
-        change = _pause_end(schedule, instant) if is_within else _next_opening(schedule, instant)
-        end = until if change is None else min(until, change - _MICROSECOND)
-        yield PausePart(after, end, is_within)
-        after = end
 
 
 def jitter_of(schedule: Schedule, slot: datetime, seed: int = 0) -> timedelta:
@@ -209,56 +178,6 @@ def _bounds(schedule: Schedule) -> tuple[datetime | None, datetime | None]:
         None if low is None else instant_in(low, schedule.timezone),
         None if high is None else instant_in(high, schedule.timezone),
     )
-
-
-def _last(rule: DueRule, after: datetime, until: datetime) -> datetime | None:
-    """The last in (after, until], searched from its end."""
-    for distance in LOOK_BACK:
-        begin = max(after, until - distance)
-        found = rule.last_between(begin, until)
-        if found is not None or begin == after:
-            return found
-    return None
-
-
-def _is_within(window: PauseWindow, timezone: str, slot: datetime) -> bool:
-    if window.cron is not None:
-        lasts = timedelta(seconds=window.lasts or 0)
-        return _openings(window, timezone).first_between(slot - lasts, slot) is not None
-    return (window.starts_at is None or instant_in(window.starts_at, timezone) <= slot) and (
-        window.until is None or slot < instant_in(window.until, timezone)
-    )
-
-
-def _pause_end(schedule: Schedule, instant: datetime) -> datetime:
-    """The end, which is excluded, of those pause windows around `instant` that end last."""
-    ends = []
-    for window in schedule.pauses:
-        if not _is_within(window, schedule.timezone, instant):
-            continue
-        if window.until is not None:
-            ends.append(instant_in(window.until, schedule.timezone))
-        else:
-            lasts = timedelta(seconds=window.lasts or 0)
-            opened = _last(_openings(window, schedule.timezone), instant - lasts, instant)
-            ends.append((opened or instant) + lasts)
-    return max(ends)
-
-
-def _next_opening(schedule: Schedule, instant: datetime) -> datetime | None:
-    """The first instant, `instant` or later, at which a pause window opens."""
-    found: list[datetime | None] = []
-    for window in schedule.pauses:
-        if window.starts_at is not None:
-            found.append(instant_in(window.starts_at, schedule.timezone))
-        else:
-            rule = _openings(window, schedule.timezone)
-            found.append(rule.first_between(instant - _MICROSECOND, instant + _HORIZON))
-    return min((opening for opening in found if opening is not None and opening >= instant), default=None)
-
-
-def _openings(window: PauseWindow, timezone: str) -> DueRule:
-    return _rule(Schedule(cron=window.cron, timezone=timezone), 0)
 
 
 def _ceiled(instant: datetime) -> datetime:

@@ -8,17 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from scheduler_core.decisions.due_rule import instant_in
+from scheduler_core.decisions.due_rule import LOOK_BACK, instant_in
+from scheduler_core.decisions.pause_windows import PausePart, is_paused, pause_parts
 from scheduler_core.decisions.schedule_rules import (
-    LOOK_BACK,
-    PausePart,
     count_between,
     data_interval,
-    is_paused,
     jitter_of,
     next_after,
     next_run_after,
-    pause_parts,
     previous_before,
     slots_between,
 )
