@@ -43,6 +43,9 @@ async def test_infra_integration_ledger_entries_with_their_runs(store: Store, da
         assert (paused.run_id, paused.run_status, paused.reason, paused.count) == (None, None, SlotReason.PAUSED, 3)
         assert await work.ledger.entries(task.id, start=NOON, end=NOON + MINUTE) == [ran]
         assert await work.ledger.entries(task.id, limit=1) == [ran]
+        assert await work.ledger.entries(task.id, limit=1, newest=True) == [paused]
+        assert await work.ledger.entries(task.id, end=NOON + MINUTE, newest=True) == [ran]
+        assert await work.ledger.entries(task.id, newest=True) == [ran, paused]
         assert await work.ledger.entries(task.id, start=NOON + 2 * MINUTE) == []
         assert await work.ledger.entry_before(task.id, NOON + 2 * MINUTE) == paused
         assert await work.ledger.entry_before(task.id, NOON) is None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scheduler_api.next_due import first_due, past_problems
-from scheduler_core.models import Schedule, TaskDefinition
+from scheduler_core.models import PauseWindow, Schedule, TaskDefinition
 
 NOW = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -54,3 +54,17 @@ def test_past_problems_names_an_instant_that_is_over() -> None:
     definition = TaskDefinition(name="a", task_type="shell", schedule=at(-3600))
     assert [problem.field for problem in past_problems(definition, None, NOW)] == ["schedule.at"]
     assert past_problems(definition, at(-3600), NOW) == []
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        PauseWindow(cron="0 22 * * *", lasts=8 * 3600),
+        PauseWindow(starts_at=NOW - timedelta(days=1), until=NOW + timedelta(days=366 * 60)),
+    ],
+)
+def test_past_problems_tells_of_pauses_that_leave_nothing(window: PauseWindow) -> None:
+    """A schedule all of whose slots are paused is a mistake, not a task that waits."""
+    definition = TaskDefinition(name="a", task_type="shell", schedule=Schedule(cron="30 2 * * *", pauses=(window,)))
+    [problem] = past_problems(definition, None, NOW)
+    assert (problem.field, "Every slot lies in a pause window" in problem.message) == ("schedule.pauses", True)

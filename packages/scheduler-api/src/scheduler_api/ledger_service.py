@@ -85,6 +85,14 @@ class LedgerService:
                 start = before.scheduled_at if before is not None and before.last_scheduled_at >= start else start
             return await work.ledger.entries(task.id, start=start, end=end, limit=limit)
 
+    async def newest_entries(
+        self, reference: str, namespace: str, *, start: datetime | None, end: datetime | None, limit: int
+    ) -> list[LedgerEntry]:
+        """The last entries that begin in [start, end), oldest first. Raises TaskNotFoundError."""
+        async with self._store.autocommit() as work:
+            task = await work.tasks.get(parse_task_reference(reference, namespace), namespace)
+            return await work.ledger.entries(task.id, start=start, end=end, limit=limit, newest=True)
+
     async def verify(
         self, *, namespace: str | None, start: datetime | None, end: datetime | None, place: Place, limit: int
     ) -> Verification:

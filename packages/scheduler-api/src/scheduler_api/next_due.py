@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.decisions.schedule_rules import next_run_after, schedule_seed, schedule_start
 from scheduler_core.errors import Problem
 from scheduler_core.models import Schedule, TaskDefinition
@@ -37,7 +38,12 @@ def past_problems(
     if schedule is None or schedule == before:
         return []
     seed = schedule_seed(definition.namespace, definition.name)
-    if first_due(schedule, now, seed, counted_until if before is None else now) is not None:
+    first = first_due(schedule, now, seed, counted_until if before is None else now)
+    if first is not None and is_paused(schedule, first):
+        return [
+            Problem("schedule.pauses", "Every slot lies in a pause window, so none would ever run. Shorten the pauses.")
+        ]
+    if first is not None:
         return []
     now_text = now.astimezone(UTC).isoformat(timespec="seconds")
     if schedule.at is not None:

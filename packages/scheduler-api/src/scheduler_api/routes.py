@@ -215,7 +215,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ledger_handler.list_slots_of_task,
         "List a task's entries of the ledger, oldest first",
         answers=LedgerPage,
-        query=(query.LIMIT, cursor_of("slot"), query.NAMESPACE, query.FROM, query.TO),
+        query=(query.LIMIT, cursor_of("slot"), query.NAMESPACE, query.FROM, query.TO, query.NEWEST),
         problems=(404, 422),
         tag="ledger",
     ),

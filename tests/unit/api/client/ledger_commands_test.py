@@ -91,6 +91,14 @@ def test_ledger_show_lists_runs_and_stretches(fake_api: FakeApi, capsys: Capture
     ]
 
 
+def test_ledger_show_without_a_beginning_asks_for_the_newest(fake_api: FakeApi, capsys: Capture) -> None:
+    """Who looks at a ledger wants to know what happened last; the note says how to see more."""
+    fake_api.answer("GET", "/api/v1/tasks/tick/slots", page_of(entry(), entry()))
+    assert main(["ledger", "show", "tick", "--limit", "2"]) == 0
+    assert fake_api.requests[0].query == {"limit": ["2"], "newest": ["true"]}
+    assert "Earlier ones" in capsys.readouterr().err
+
+
 def test_ledger_show_of_nothing_says_where_to_look(fake_api: FakeApi, capsys: Capture) -> None:
     """An empty ledger names the command that tells when the next slot is due."""
     fake_api.answer("GET", "/api/v1/tasks/tick/slots", page_of())
@@ -191,3 +199,17 @@ def test_ledger_range_that_is_none(fake_api: FakeApi, capsys: Capture, arguments
     assert main(["ledger", "verify", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert fake_api.requests == []
+
+
+def test_ledger_commands_take_times_before_now_as_the_help_writes_them(fake_api: FakeApi, capsys: Capture) -> None:
+    """A time that begins with a minus is the value of its flag, not a flag."""
+    fake_api.answer("GET", VERIFICATION, verified(item()))
+    assert main(["ledger", "verify", "--from", "-2h", "--to", "now"]) == 0
+    assert fake_api.requests[0].query.keys() >= {"from", "to"}
+
+
+def test_ledger_verify_finds_no_namespace_clean_that_has_nothing(fake_api: FakeApi, capsys: Capture) -> None:
+    """A namespace that is misspelt is an error, not a clean ledger."""
+    fake_api.answer("GET", VERIFICATION, verified())
+    assert main(["ledger", "verify", "--namespace", "tema"]) == 3
+    assert "No task of namespace 'tema'" in capsys.readouterr().err

@@ -188,3 +188,25 @@ def test_simulate_takes_tasks_of_the_server(
     (other,) = simulated(capsys, "--task", "extract", "--from", "2026-03-28", "--to", "2026-03-29")
     assert slot["task"] == "extract"
     assert slot["scheduled_at"] != other["scheduled_at"]
+
+
+def test_simulate_reads_stdin_and_names_a_misspelt_option(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-` is stdin, as the help says; any other word with a dash that is no option is told."""
+    file = write(tmp_path / "a.toml", nightly='"30 2 * * *"')
+    with Path(file).open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert [slot["task"] for slot in simulated(capsys, "-", *SPRING)] == ["nightly"] * 3
+    assert main(["simulate", file, "--slotz"]) == 2
+    assert "There is no option --slotz." in capsys.readouterr().err
+
+
+def test_simulate_aligns_slots_on_a_terminal(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a person reads, columns stand below each other; in a pipe tabs separate them."""
+    file = write(tmp_path / "a.toml", a='"30 2 * * *"', longer='"30 3 * * *"')
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert main(["simulate", file, *SPRING, "--slots"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].index("NAMESPACE") == lines[1].index("default") == lines[2].index("default")
+    assert not any("\t" in line for line in lines)

@@ -63,6 +63,13 @@ class WaitTimeoutError(ClientError):
     code = "wait_timeout"
 
 
+class NothingFoundError(ClientError):
+    """What was asked about does not exist."""
+
+    exit_code = ExitCode.NOT_FOUND
+    code = "not_found"
+
+
 class RefusedError(ClientError):
     """The API answered with a problem; `problem` is that document as it came."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from scheduler_api.client.client_error import UsageError
+from scheduler_api.client.client_error import NothingFoundError, UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
 from scheduler_api.client.ledger_totals import LedgerTotals
 from scheduler_api.client.ledger_view import (
@@ -24,8 +24,8 @@ from scheduler_core.runtime.exit_code import ExitCode
 
 app = App(name="ledger", help="Account for every due instant.")
 
-_From = Annotated[str | None, Parameter(name="--from")]
-_To = Annotated[str | None, Parameter(name="--to")]
+_From = Annotated[str | None, Parameter(name="--from", allow_leading_hyphen=True)]
+_To = Annotated[str | None, Parameter(name="--to", allow_leading_hyphen=True)]
 
 _TASKS_A_REQUEST = 100
 
@@ -43,7 +43,7 @@ def show_ledger(
     every: Annotated[bool, Parameter(name=["--all", "-a"], negative=())] = False,
     options: ClientOptions = DEFAULT_OPTIONS,
 ) -> int:
-    """Show what became of a task's slots, oldest first: a run, or the reason why there is none.
+    """Show what became of a task's slots: a run, or the reason why there is none. Without a range, of the last ones.
 
     Parameters
     ----------
@@ -62,7 +62,10 @@ def show_ledger(
     """
     moments = _moments(start, end)
     with options.session() as session:
-        page = fetch_list(session, "tasks", task, "slots", limit=limit, every=every, namespace=namespace, **moments)
+        newest = {} if every or "from" in moments else {"newest": "true"}
+        page = fetch_list(
+            session, "tasks", task, "slots", limit=limit, every=every, namespace=namespace, **moments, **newest
+        )
         if session.output.is_json:
             session.output.json(page)
             return ExitCode.OK
@@ -72,6 +75,8 @@ def show_ledger(
             )
             return ExitCode.OK
         session.output.table(ENTRY_HEADINGS, [entry_row(entry) for entry in page["items"]])
+        if newest and len(page["items"]) == limit:
+            session.output.note("Earlier ones: name where to begin with --from, or see all with --all.")
         note_rest(session, page)
         return ExitCode.OK
 
@@ -101,6 +106,11 @@ def verify_ledger(
     moments = _moments(start, end)
     with options.session() as session:
         totals = _verify(session, namespace, moments)
+        if namespace is not None and not totals.tasks:
+            # A name that is misspelt would be told as clean for ever.
+            raise NothingFoundError(
+                f"No task of namespace '{namespace}' has a schedule or a ledger. Correct --namespace, or leave it out."
+            )
         if session.output.is_json:
             session.output.json(totals.document(moments.get("from")))
         else:

@@ -11,7 +11,9 @@ ENTRY_HEADINGS = ("SCHEDULED", "UNTIL", "SLOTS", "OUTCOME", "RUN", "ZONE DATA")
 FINDING_HEADINGS = ("TASK", "FINDING", "FIRST", "LAST", "SLOTS", "RECORDED", "RUN", "ZONE DATA")
 
 _REMEDIES = {
-    "HOLE": "these slots have no entry, so nothing ran for them. Where that matters, trigger the task by hand.",
+    "HOLE": (
+        "these slots have no entry, so nothing tells whether they ran. Where that matters, trigger the task by hand."
+    ),
     "DOUBLE": "these slots have more than one entry. Look at their runs with `scheduler run show`.",
     "STRANGER": (
         "these entries stand for other slots than the schedule of that time has. SLOTS is how many there are, RECORDED "

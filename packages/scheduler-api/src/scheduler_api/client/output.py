@@ -1,5 +1,6 @@
 """Where a command's words go: data to stdout, as a table or as JSON, and everything else to stderr."""
 
+import itertools
 import json
 import re
 import sys
@@ -29,6 +30,7 @@ _STATUS_STYLES = {
     "INACTIVE": "dim",
     "ENDED": "dim",
 }
+_MEASURED_ROWS = 200
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CONTROL_OR_LINE_END = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Colours may pass, and whatever else could move the cursor, retitle or reprogram the terminal may not.
@@ -77,9 +79,17 @@ class Output:
         self._draw(table)
 
     def lines(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Write a table of any length to stdout line by line, its columns separated by tabs."""
-        _write_tabbed([headings])
-        _write_tabbed(rows)
+        """Write a table of any length to stdout line by line: on a terminal as wide as its first rows ask for."""
+        if not sys.stdout.isatty():
+            _write_tabbed([headings])
+            _write_tabbed(rows)
+            return
+        rows = iter(rows)
+        first = [list(headings), *itertools.islice(rows, _MEASURED_ROWS)]
+        widths = [max(map(len, column)) for column in zip(*first, strict=True)]
+        for row in itertools.chain(first, rows):
+            line = "  ".join(printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+            sys.stdout.write(f"{line.rstrip()}\n")
 
     def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write names and values to stdout, one pair a line; on a terminal values keep their own line ends."""

@@ -6,6 +6,7 @@ from cyclopts import App, Group, Parameter
 
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
+from scheduler_api.client.file_names import check_file_names
 from scheduler_api.client.task_name_completion import complete_task_names
 
 app = App(name="simulate", help="Show which slots tasks have over a range of time, past or future.")
@@ -17,7 +18,7 @@ _ANSWER = Group("What to show", sort_key=20)
 @app.default
 @client_command
 def simulate(
-    *files: Annotated[str, Parameter(group=_WHAT, negative=())],
+    *files: Annotated[str, Parameter(group=_WHAT, negative=(), allow_leading_hyphen=True)],
     task: Annotated[
         tuple[str, ...], Parameter(group=_WHAT, negative=(), completer=complete_task_names, show_default=False)
     ] = (),
@@ -60,6 +61,7 @@ def simulate(
     # Here and not above: they load the schedule code, which `scheduler simulate --help` needs not.
     from scheduler_api.client.simulate_run import SimulationRequest, run_simulation
 
+    check_file_names(files)
     if bool(files) == bool(task):
         raise UsageError("Name either task files, or tasks of the server with --task.")
     request = SimulationRequest(files, task, namespace, start, end, what_if, assume_duration, slots, chart)

@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
+from scheduler_api.client.file_names import check_file_names
 from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_api.client.run_commands import check_wait_timeout
 from scheduler_api.client.run_view import RUN_HEADINGS, run_row
@@ -217,7 +218,10 @@ def delete_task(
         if session.output.is_json:
             session.output.json(deleted)
         else:
-            session.output.note(f"Task '{task}' is deleted. Its runs: `scheduler run list`.")
+            session.output.note(
+                f"Task '{task}' is deleted; its name is free again. Its runs: "
+                f"`scheduler run list --task {deleted['id']}`, its slots: `scheduler ledger show {deleted['id']}`."
+            )
         return ExitCode.OK
 
 
@@ -311,7 +315,7 @@ def resume_task(task: TaskName, /, *, namespace: str | None = None, options: Cli
 @app.command(name="apply")
 @client_command
 def apply_tasks(
-    *files: Annotated[str, Parameter(negative=())],
+    *files: Annotated[str, Parameter(negative=(), allow_leading_hyphen=True)],
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     options: ClientOptions = DEFAULT_OPTIONS,
 ) -> int:
@@ -328,6 +332,7 @@ def apply_tasks(
     """
     from scheduler_api.client.task_apply import apply_files
 
+    check_file_names(files)
     if not files:
         raise UsageError("Name at least one file, or - for stdin.")
     with options.session() as session:

@@ -35,7 +35,7 @@ def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Description", str(task.get("description") or "-")),
         ("Type", str(task["task_type"])),
         ("Parameters", json.dumps(task.get("parameters") or {}, indent=2, ensure_ascii=False)),
-        ("Schedule", show_schedule(task.get("schedule"))),
+        ("Schedule", show_schedule(task.get("schedule"), in_full=True)),
         ("Next run", _next_run(task)),
     ]
     if next_run is not None and _zone_name(task) != "UTC":
@@ -54,23 +54,31 @@ def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
     return pairs
 
 
-def show_schedule(schedule: Mapping[str, Any] | str | None) -> str:
-    """A schedule in one line, with its zone.
+def show_schedule(schedule: Mapping[str, Any] | str | None, *, in_full: bool = False) -> str:
+    """A schedule in one line, with its zone; its pause windows only in full.
 
     >>> show_schedule({"cron": "0 9 * * *", "timezone": "Europe/Istanbul"}), show_schedule(None)
     ('0 9 * * * (Europe/Istanbul)', '-')
     >>> show_schedule({"every": "15m", "timezone": "UTC", "jitter": "30s"})
-    'every 15m, with jitter'
+    'every 15m, jitter 30s'
     """
     if schedule is None:
         return "-"
     if isinstance(schedule, str):
         return schedule
-    further = [name for name in _FURTHER if schedule.get(name)]
-    return _show_rule(schedule) + (f", with {' and '.join(further)}" if further else "")
+    further = [f"{name} {schedule[name]}" for name in _FURTHER if schedule.get(name)]
+    if pauses := schedule.get("pauses"):
+        further.append(f"pauses {'; '.join(map(_show_pause, pauses)) if in_full else len(pauses)}")
+    return _show_rule(schedule) + (f", {', '.join(further)}" if further else "")
 
 
-_FURTHER = ("on_gap", "on_overlap", "valid_from", "valid_until", "jitter", "pauses")
+def _show_pause(window: Mapping[str, Any]) -> str:
+    if window.get("cron") is not None:
+        return f"'{window['cron']}' for {window.get('lasts')}"
+    return f"{window.get('from')} to {window.get('until')}"
+
+
+_FURTHER = ("on_gap", "on_overlap", "valid_from", "valid_until", "jitter")
 
 
 def _show_rule(schedule: Mapping[str, Any]) -> str:

@@ -23,6 +23,9 @@ async def list_slots_of_task(request: ApiRequest, reference: Reference, ledger: 
     query = read_query(request)
     start, end = _range(query)
     limit = query["limit"]
+    if query["newest"]:
+        newest = await ledger.newest_entries(reference, query["namespace"], start=start, end=end, limit=limit)
+        return json_answer(LedgerPage(items=newest, next_cursor=None))
     entries = await ledger.entries(
         reference,
         query["namespace"],

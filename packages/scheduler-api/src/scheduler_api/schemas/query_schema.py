@@ -72,6 +72,9 @@ VIEWER_TIMEZONE = QueryParameter("timezone", "text", "A time zone to show each s
 ALIVE = QueryParameter("alive", "flag", "Only sessions that are alive.", default=False)
 DAYS = QueryParameter("days", "integer", "Over how many days, until now.", 30, 1, 365)
 
+NEWEST = QueryParameter(
+    "newest", "flag", "The last items instead of the first; there is no next page then.", default=False
+)
 FROM = QueryParameter("from", "instant", "Only what is not before this instant.")
 TO = QueryParameter("to", "instant", "Only what is before this instant.")
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from scheduler_api.schemas.schedule_schema import ScheduleBody, schedule_body
+from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.models import (
     DEFAULT_NAMESPACE,
     DEFAULT_PRIORITY,
@@ -116,8 +117,12 @@ _SAME_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in 
 
 def task_view(task: Task) -> TaskView:
     """A task as answers show it."""
+    fields = {name: getattr(task, name) for name in _SAME_FIELDS}
+    if task.schedule is not None and task.next_run_at is not None and is_paused(task.schedule, task.next_run_at):
+        # Due so that it is recorded, but not to be run: no later slot lies outside of the pause windows.
+        fields["next_run_at"] = None
     return TaskView(
-        **{name: getattr(task, name) for name in _SAME_FIELDS},
+        **fields,
         schedule=None if task.schedule is None else schedule_body(task.schedule),
         retry=RetryView(**{name: getattr(task.retry, name) for name in RetryView.__struct_fields__}),
     )

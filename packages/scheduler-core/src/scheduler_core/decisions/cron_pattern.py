@@ -169,8 +169,12 @@ def cron_problem(text: str) -> str | None:
     if text.strip().startswith("@") and text.strip().lower() not in ALIASES:
         return f"The alias '{text.strip()}' is not known.{hint(text.strip(), ALIASES)}"
     parts = _expanded(text).split()
-    if parts and "=" in parts[0]:
-        return f"'{parts[0]}' does not belong into the cron text: put the zone into the field timezone."
+    if option := next((part for part in parts if "=" in part), None):
+        return (
+            f"'{option[:100]}' does not belong into the cron text. Options stand before the rule, each once, and only "
+            "where a schedule is a text; else use the field: timezone, on_gap, on_overlap, valid_from, valid_until or "
+            "jitter."
+        )
     if len(parts) not in (5, 6):
         return _count_problem(text, len(parts))
     fields = _FIELDS[-len(parts) :]

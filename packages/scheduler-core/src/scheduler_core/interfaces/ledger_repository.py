@@ -24,9 +24,15 @@ class LedgerRepository(Protocol):
         """Tasks with a schedule or a ledger, INACTIVE ones too, in ascending id order from `from_id` on."""
 
     async def entries(
-        self, task_id: int, *, start: datetime | None = None, end: datetime | None = None, limit: int = 100
+        self,
+        task_id: int,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+        newest: bool = False,
     ) -> list[LedgerEntry]:
-        """Entries that begin in [start, end), oldest first."""
+        """The first entries that begin in [start, end), or the `newest` ones; oldest first either way."""
 
     async def entry_before(self, task_id: int, instant: datetime) -> LedgerEntry | None:
         """The last entry that begins before an instant."""

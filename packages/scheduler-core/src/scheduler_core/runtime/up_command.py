@@ -80,9 +80,9 @@ def _next_lines() -> list[str]:
     command = _command_to_type()
     setting = os.environ.get("SCHEDULER_STATE_DIR")
     where = [f"  export SCHEDULER_STATE_DIR={shlex.quote(setting)}"] if setting else []
-    return where + [
-        f"  {f'{command} {words}':<28} {effect}" for words, effect in [*wanted, ("doctor", "is everything well?")]
-    ]
+    lines = [*wanted, ("doctor", "is everything well?")]
+    width = max(28, *(len(f"{command} {words}") + 2 for words, _ in lines))
+    return where + [f"  {f'{command} {words}':<{width}} {effect}" for words, effect in lines]
 
 
 def _command_to_type() -> str:

@@ -23,10 +23,18 @@ class PostgresLedgerRepository(PostgresRepository, LedgerRepository):
         return converted(await self._rows("ledger_tasks", parameters), LedgerTask)
 
     async def entries(
-        self, task_id: int, *, start: datetime | None = None, end: datetime | None = None, limit: int = 100
+        self,
+        task_id: int,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+        newest: bool = False,
     ) -> list[LedgerEntry]:
         """See LedgerRepository."""
         parameters = {"task_id": task_id, "start": start, "end": end, "limit": limit}
+        if newest:
+            return converted((await self._rows("ledger_newest_entries", parameters))[::-1], LedgerEntry)
         return converted(await self._rows("ledger_entries", parameters), LedgerEntry)
 
     async def entry_before(self, task_id: int, instant: datetime) -> LedgerEntry | None:
