@@ -106,6 +106,16 @@ def test_task_create_dry_run_stores_nothing(fake_api: FakeApi, capsys: Capture) 
     assert json.loads(capsys.readouterr().out) == {"dry_run": True, "change": "created", "preview": PREVIEW}
 
 
+def test_task_create_dry_run_tells_problems_as_create_does(fake_api: FakeApi, capsys: Capture) -> None:
+    """Nobody has named a list of tasks, so no problem is placed in one."""
+    problem = {"errors": [{"field": "tasks.0.schedule.on_gap", "message": "on_gap has no effect. Remove it."}]}
+    fake_api.answer("POST", "/api/v1/tasks/apply", problem, status=422)
+    assert main(["task", "create", "a", "--command", "x", "--every", "5m", "--on-gap", "skip", "--dry-run"]) == 2
+    err = capsys.readouterr().err
+    assert "schedule.on_gap: on_gap has no effect. Remove it." in err
+    assert "tasks.0" not in err
+
+
 def test_task_create_dry_run_knows_a_taken_name(fake_api: FakeApi, capsys: Capture) -> None:
     """What a create would refuse, its dry run refuses."""
     fake_api.answer("POST", "/api/v1/tasks/apply", {"items": [{"change": "updated"}], "dry_run": True})

@@ -28,7 +28,10 @@ def preview_if_possible(session: Session, task: Mapping[str, Any]) -> dict[str, 
 
 def dry_run_create(session: Session, body: Mapping[str, Any]) -> ExitCode:
     """Say what creating this task would do: its problems or its slots. Stores nothing."""
-    applied = session.api.post("tasks", "apply", body={"tasks": [body], "dry_run": True})
+    try:
+        applied = session.api.post("tasks", "apply", body={"tasks": [body], "dry_run": True})
+    except RefusedError as error:
+        raise _of_one_task(error) from error
     change = applied["items"][0]["change"]
     if change != "created":
         raise RefusedError(
@@ -47,6 +50,12 @@ def dry_run_create(session: Session, body: Mapping[str, Any]) -> ExitCode:
         show_slots(session, preview)
         session.output.note(f"Task '{body['name']}' would be created.")
     return ExitCode.OK
+
+
+def _of_one_task(error: RefusedError) -> RefusedError:
+    """The same refusal, without the list that the task was sent in."""
+    errors = [{"field": field.removeprefix("tasks.0."), "message": message} for field, message in error.errors]
+    return RefusedError(error.status, {**error.problem, "errors": errors}) if errors else error
 
 
 def preview_fields(preview: Mapping[str, Any]) -> list[tuple[str, str]]:
