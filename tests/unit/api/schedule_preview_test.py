@@ -93,3 +93,16 @@ def test_dst_rules_are_those_that_count(schedule: Schedule, rules: DstRules | No
 def test_schedule_words_say_what_the_rule_says(schedule: Schedule, words: str) -> None:
     """Every kind of rule has words, and what limits it is told."""
     assert schedule_words(schedule) == words
+
+
+def test_preview_schedule_of_an_instant_that_has_passed_shows_nothing() -> None:
+    """What has run already is not to come, however short ago."""
+    passed = Schedule(at=BEFORE_SPRING - timedelta(seconds=30))
+    assert preview_schedule(passed, 0, BEFORE_SPRING, count=10).slots == []
+
+
+def test_preview_schedule_of_an_instant_shows_both_passes_of_a_repeated_hour() -> None:
+    """`at` follows its rule for times that come twice, however far away."""
+    schedule = Schedule(at=datetime(2099, 10, 25, 2, 30), timezone="Europe/Berlin", on_overlap=OnOverlap.BOTH)  # noqa: DTZ001
+    slots = preview_schedule(schedule, 0, BEFORE_SPRING, count=10).slots
+    assert [slot.local for slot in slots] == ["2099-10-25T02:30:00+02:00", "2099-10-25T02:30:00+01:00"]

@@ -1,6 +1,6 @@
 """What a schedule means: its text form, its words and its next slots. Pure: the clock is an argument."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from scheduler_api.schedule_words import schedule_words
@@ -12,7 +12,6 @@ from scheduler_core.decisions.schedule_rules import (
     YEARS_MAX,
     jitter_of,
     next_after,
-    schedule_start,
     slots_between,
 )
 from scheduler_core.decisions.schedule_text import schedule_text
@@ -20,6 +19,7 @@ from scheduler_core.decisions.time_zone import find_zone
 from scheduler_core.models import OnGap, OnOverlap, Schedule
 
 _HORIZON = timedelta(days=365 * YEARS_MAX)
+_CALENDAR_END = datetime(9900, 1, 1, tzinfo=UTC)
 
 
 def preview_schedule(
@@ -63,11 +63,11 @@ def dst_rules(schedule: Schedule) -> DstRules | None:
 
 
 def _next_slots(schedule: Schedule, seed: int, after: datetime, count: int) -> list[datetime]:
-    after = schedule_start(schedule, after)
-    if schedule.after_end is not None or schedule.at is not None:
+    if schedule.after_end is not None:
         following = next_after(schedule, after, seed)
         return [] if following is None else [following][:count]
-    return list(islice(slots_between(schedule, after, after + _HORIZON, seed), count))
+    until = _CALENDAR_END if schedule.at is not None else after + _HORIZON
+    return list(islice(slots_between(schedule, after, until, seed), count))
 
 
 def _shown(schedule: Schedule, slot: datetime, seed: int, viewer_timezone: str | None) -> PreviewSlot:

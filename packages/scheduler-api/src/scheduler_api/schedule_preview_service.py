@@ -11,7 +11,7 @@ from scheduler_api.schemas.schedule_input import read_schedule
 from scheduler_api.schemas.task_input import raise_problems
 from scheduler_api.task_service import TaskService
 from scheduler_core.decisions.due_rule import instant_in
-from scheduler_core.decisions.schedule_rules import schedule_seed
+from scheduler_core.decisions.schedule_rules import schedule_seed, schedule_start
 from scheduler_core.decisions.time_zone import find_zone, unknown_zone_message
 from scheduler_core.errors import InvalidInputError, Problem
 from scheduler_core.interfaces import Clock
@@ -62,7 +62,9 @@ class SchedulePreviewService:
         raise_problems(list(dict.fromkeys(problems)))
         assert schedule is not None  # noqa: S101  its absence is a problem
         seed = schedule_seed(values.get("namespace", "default"), values.get("name", ""))
-        since = self._clock.now() if given is None else instant_in(given, schedule.timezone)
+        # As its task would begin to count when it was created now.
+        now = schedule_start(schedule, self._clock.now())
+        since = now if given is None else instant_in(given, schedule.timezone)
         return await asyncio.to_thread(
             preview_schedule, schedule, seed, since, count=count, viewer_timezone=viewer_timezone
         )
