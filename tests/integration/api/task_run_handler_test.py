@@ -1,6 +1,5 @@
 """Runs over HTTP, on a real database."""
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -68,16 +67,13 @@ async def test_api_integration_triggers_the_downstream_too(api: Api) -> None:
 
 
 async def test_api_integration_triggers_many_at_once(api: Api, store: Store) -> None:
-    """Ten thousand runs are made by one request, quickly, each once."""
+    """Ten thousand runs are made by one request, each once."""
     await create(api, "a")
-    started = time.perf_counter()
     items = (await trigger(api, "a", count=10_000))["items"]
-    took = time.perf_counter() - started
     assert len({item["id"] for item in items}) == 10_000
     async with store.autocommit() as work:
         statistics = await work.system.statistics()
     assert statistics.runs_active_by_status["DISPATCHED"] == 10_000
-    assert took < 10  # the machine may be busy; alone it takes a third of a second
 
 
 @pytest.mark.parametrize(

