@@ -69,8 +69,7 @@ def create_cluster(layout: ClusterLayout, binaries: PostgresqlBinaries, account:
     What an interrupted earlier attempt left is cleared; a directory of unknown making is moved aside, not removed.
     """
     layout.complete_marker.unlink(missing_ok=True)
-    for leftover in layout.root.glob(f"{_BUILDING}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    _remove_unfinished(layout)
     if os.path.lexists(layout.data_dir):
         _move_aside(layout.data_dir)
     building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=layout.root))
@@ -82,7 +81,13 @@ def create_cluster(layout: ClusterLayout, binaries: PostgresqlBinaries, account:
         # Only now: what has this marker is never cleared again.
         _write_durably(layout.complete_marker, f"{binaries.version}\n")
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        # Once more: the initdb of a start that was killed may have gone on writing while its folder was removed.
+        _remove_unfinished(layout)
+
+
+def _remove_unfinished(layout: ClusterLayout) -> None:
+    for folder in layout.root.glob(f"{_BUILDING}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_password(layout: ClusterLayout) -> str:
