@@ -1,7 +1,9 @@
 """Every client command against a real system, with its exit code."""
 
+import contextlib
 import signal
 import subprocess
+from pathlib import Path
 
 from fixtures.processes import SCRIPTS, SchedulerProcesses, wait_until
 
@@ -118,11 +120,22 @@ def test_logs_follow_shows_lines_while_the_job_runs(scheduler_processes: Schedul
     scheduler_processes.run("task", "trigger", "endless")
     waiter = scheduler_processes.start("scheduler", "run", "wait", "2")
     wait_until(lambda: scheduler_processes.run_json("run", "show", "2")["status"] == "RUNNING", 15, "it runs")
+    # A signal that comes while Python still starts is not the command's to answer.
+    wait_until(lambda: _speaks_to_somebody(waiter.pid), 15, "the waiter asks the server")
     waiter.send(signal.SIGINT)
     assert waiter.wait(10) == 130
     assert scheduler_processes.run("run", "wait", "2", "--timeout", "0.5").returncode == 6
     # The drain at the end of the test need not wait for it.
     assert scheduler_processes.run("run", "cancel", "2").returncode == 0
+
+
+def _speaks_to_somebody(pid: int) -> bool:
+    """Whether a process has a socket open."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed in this moment
+            if str(link.readlink()).startswith("socket:"):
+                return True
+    return False
 
 
 def test_commands_without_a_server_name_the_remedy(scheduler_processes: SchedulerProcesses) -> None:
