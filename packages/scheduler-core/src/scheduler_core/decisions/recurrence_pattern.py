@@ -121,7 +121,7 @@ class RecurrencePattern:
         while month <= high.year * 12 + high.month - 1:
             yield dateutil_rrule.rrule(
                 getattr(dateutil_rrule, self._frequency),
-                dtstart=datetime(month // 12, month % 12 + 1, 1),  # noqa: DTZ001
+                dtstart=datetime(month // 12, month % 12 + 1, 1),  # noqa: DTZ001  a wall-clock time
                 interval=_BEYOND_THE_CALENDAR,
                 **options,
             )
@@ -220,7 +220,7 @@ class RecurrencePattern:
             # dateutil filters a year as a whole; the interval ends its walk there.
             rule = dateutil_rrule.rrule(
                 dateutil_rrule.YEARLY,
-                dtstart=datetime(year, 1, 1),  # noqa: DTZ001
+                dtstart=datetime(year, 1, 1),  # noqa: DTZ001  a wall-clock time
                 interval=_BEYOND_THE_CALENDAR,
                 byhour=0,
                 byminute=0,
@@ -263,7 +263,7 @@ def recurrence_problem(text: str, begins_at: datetime | None = None) -> str | No
         pattern = parse_recurrence(text, begins_at)
     except RecurrenceProblem as problem:
         return str(problem)
-    beginning = max(pattern.begins_at, _seconds(datetime(2000, 1, 1)))  # noqa: DTZ001
+    beginning = max(pattern.begins_at, _seconds(datetime(2000, 1, 1)))  # noqa: DTZ001  a wall-clock time
     if next(pattern.batches(beginning, 1 << 62), None) is None and pattern.until is None:
         return f"No date matches within {_YEARS_MAX} years: '{text[:100]}' never comes."
     return None
