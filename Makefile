@@ -125,6 +125,14 @@ bench: sync  ## Measure throughput with the installed console scripts; prints on
 bench-schedule: sync  ## Measure how schedules are computed and fired; prints JSON lines
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.schedules $(BENCH_ARGS)
 
+.PHONY: bench-flow
+bench-flow: sync  ## Measure the steps of flows and flows of many runs; prints JSON lines
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.flows $(BENCH_ARGS)
+
+.PHONY: torture-flow
+torture-flow: sync  ## Run a thousand random flows while dispatchers are killed, and compare with a reference; some minutes
+	@PYTHONPATH=tests $(BIN)/python -m torture.flows $(TORTURE_ARGS)
+
 .PHONY: dst-sweep
 dst-sweep: sync  ## Compare the slots with an oracle, wherever clocks change in 2024 to 2027; about ten minutes
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.dst_sweep

@@ -25,7 +25,10 @@ TWO_HOSTS = ROOT / "docs/deployment/two-hosts.md"
 QUICKSTART = ROOT / "examples/quickstart/README.md"
 LEDGER = ROOT / "docs/ledger.md"
 SCHEDULES = ROOT / "docs/schedules.md"
-PAGES = {ROOT / "README.md", ONE_HOST, TWO_HOSTS, QUICKSTART, LEDGER, SCHEDULES}
+FLOWS = ROOT / "docs/flows.md"
+FLOW_EXAMPLES = ROOT / "examples/flows/README.md"
+EXPLAIN = ROOT / "docs/explain.md"
+PAGES = {ROOT / "README.md", ONE_HOST, TWO_HOSTS, QUICKSTART, LEDGER, SCHEDULES, EXPLAIN, FLOWS, FLOW_EXAMPLES}
 
 
 def _commands(page: Path) -> list[Block]:
@@ -85,12 +88,39 @@ def test_ledger_page_works_as_written(
     up.wait()
 
 
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("page", [FLOWS, FLOW_EXAMPLES], ids=["flows", "examples"])
+def test_flow_pages_work_as_written(
+    page: Path, scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The flows of the page run, and look as they are shown."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "examples", checkout / "examples")
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, checkout, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(page), request)
+
+
 def test_schedules_page_works_as_written(
     scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """The page's tasks have the slots that are shown, without any server."""
     reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes))
     _follow(reader, _commands(SCHEDULES), request)
+
+
+@pytest.mark.timeout(400)
+def test_explain_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's runs, task and slots are explained as it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(EXPLAIN), request)
+    assert_ledger_is_clean(scheduler_processes)
+    (up,) = scheduler_processes.started
+    up.interrupt()
+    up.wait()
 
 
 @pytest.mark.timeout(400)

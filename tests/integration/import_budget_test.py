@@ -11,6 +11,7 @@ import pytest
 SERVER = {"sqlmodel", "sqlalchemy", "alembic", "litestar", "uvicorn", "kombu", "amqp"}
 DRIVERS = {"psycopg", "psycopg_pool"}
 SIBLINGS = {"scheduler_api", "scheduler_dispatcher", "scheduler_worker"}
+TEMPLATES = {"jinja2", "jsonschema"}
 TELEMETRY = {"opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client"}
 
 # Runs one entry point and writes which of the listed modules it has loaded to a file.
@@ -39,8 +40,23 @@ BUDGETS = {
     ),
     "config show": (_SCHEDULER, ["config", "show"], SERVER | DRIVERS | TELEMETRY),
     "components": (_SCHEDULER, ["components"], SERVER | DRIVERS | TELEMETRY),
-    "worker component": ("import scheduler_worker.component", [], SERVER | SIBLINGS - {"scheduler_worker"}),
-    "dispatcher component": ("import scheduler_dispatcher.component", [], SERVER | SIBLINGS - {"scheduler_dispatcher"}),
+    "worker component": ("import scheduler_worker.component", [], SERVER | TEMPLATES | SIBLINGS - {"scheduler_worker"}),
+    "dispatcher component": (
+        "import scheduler_dispatcher.component",
+        [],
+        SERVER | TEMPLATES | SIBLINGS - {"scheduler_dispatcher"},
+    ),
+    "worker without templates": (
+        "import scheduler_worker.worker_service, scheduler_worker.executors.shell_executor",
+        [],
+        SERVER | DRIVERS | TEMPLATES | SIBLINGS - {"scheduler_worker"},
+    ),
+    "dispatcher without templates": (
+        "import scheduler_dispatcher.dispatch_service, scheduler_core.decisions.templates",
+        [],
+        SERVER | DRIVERS | TEMPLATES | SIBLINGS - {"scheduler_dispatcher"},
+    ),
+    "api without schemas": ("import scheduler_api.app", [], TEMPLATES),
     "worker help": (
         "from scheduler_worker.cli import main; main()",
         ["--help"],

@@ -10,7 +10,7 @@ from fixtures.api_app import Api
 from fixtures.clock import FrozenClock
 from fixtures.factories import open_session
 from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
-from scheduler_api import task_service
+from scheduler_api import named_tasks, task_service
 from scheduler_api.known_task_types import KnownTaskTypes
 from scheduler_api.task_service import TaskService
 from scheduler_api.transactions import OnceKey
@@ -287,14 +287,14 @@ async def test_api_integration_tells_of_a_dependency_deleted_meanwhile(
     """A dependency that goes between its check and its use is a problem of the body: the address is right."""
     upstream = await create(api, "upstream")
     await create(api, "other")
-    check = task_service.check_dependencies_exist
+    check = named_tasks.check_named_tasks
 
     async def check_and_lose(work: UnitOfWork, *given: Any) -> None:
         await check(work, *given)
         async with store.transaction() as elsewhere:
             await elsewhere.tasks.set_status([upstream["id"]], TaskStatus.INACTIVE)
 
-    monkeypatch.setattr(task_service, "check_dependencies_exist", check_and_lose)
+    monkeypatch.setattr(task_service, "check_named_tasks", check_and_lose)
     if method == "POST":
         answer = await api.post(TASKS, json=body("late", dependencies=["upstream"]))
     else:

@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 
 from fixtures.database import every_postgresql
-from fixtures.version_0001 import run_as_0001
+from fixtures.earlier_version import run_as_0001, run_as_0002
 from scheduler_core.decisions.schedule_rules import schedule_seed
 from scheduler_infra.database import migrator
 
@@ -49,6 +49,29 @@ INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, session_
     (7, 1, 1, 7, 1, now(), now(), now(), now(), 1, 0, 0, 5, true, 'RUNNING', 'MANUAL', 'default', 'default', 'shell'),
     (8, 1, 1, 7, NULL, now(), now(), now(), NULL, 0, 0, 1, 5, false, 'PENDING', 'DEPENDENCY', 'default', 'default',
      'shell')
+"""
+
+_FOREIGN = """
+UPDATE scheduler.task_versions SET dependencies = '["other"]' WHERE id = 1;
+INSERT INTO scheduler.tasks (id, namespace, name, status, version, task_version_id, created_at, updated_at)
+SELECT id, 'default', 'foreign-' || id, 'ACTIVE', 1, id, now(), now() FROM generate_series(4, 6) AS id;
+INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, dependencies, queue,
+                                     priority, max_retries, retry, flow_options, created_at) VALUES
+    (4, 4, 2, 'shell', '', '{}', '["plain", {"task": "x", "interval": "same"}]', 'default', 0, 0, '{}', '{}', now()),
+    (5, 5, 1, 'flow', '', '{}', '[]', 'default', 0, 0, '{}', '{"sub_flow": "plain"}', now()),
+    (6, 6, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{"broadcast": true}', now()),
+    (14, 4, 1, 'shell', '', '{}', '[{"task": "x", "interval": "same"}, "old"]', 'default', 0, 0, '{}', '{}', now());
+INSERT INTO scheduler.schedules (task_id, schedule, next_due_at, recorded_from) VALUES
+    (4, '{"cron": "* * * * *"}', now(), now());
+INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, session_id, scheduled_at, not_before,
+                                 created_at, started_at, attempt, max_retries, waiting_on, priority, status, trigger,
+                                 namespace, queue, task_type, group_id, upstream_skips)
+SELECT id, task_id, task_id, 7, session_id, now(), now(), now(), CASE WHEN session_id IS NOT NULL THEN now() END,
+       coalesce(session_id, 0), 0, waiting_on, 5, status, 'DEPENDENCY', 'default', queue, 'shell', group_id, skips
+FROM (VALUES (30, 6, NULL, 0, 'DISPATCHED', '@w1', NULL, NULL), (31, 1, NULL, 0, 'DISPATCHED', 'default', 29, NULL),
+             (32, 1, NULL, 1, 'PENDING', 'default', NULL, 1), (33, 6, 1, 0, 'RUNNING', '@w1', 29, NULL),
+             (34, 4, NULL, 0, 'DISPATCHED', 'default', NULL, NULL), (35, 1, NULL, 0, 'DISPATCHED', 'default', NULL, 0))
+    AS made(id, task_id, session_id, waiting_on, status, queue, group_id, skips)
 """
 
 
@@ -91,7 +114,6 @@ def test_infra_integration_0002_keeps_what_0001_stored(empty_database_url: str) 
     move(url, "0001")
     fill(url)
     move(url, "0002")
-    assert migrator.differences(url) == []
     assert rows(url, "SELECT schedule_seed FROM scheduler.tasks ORDER BY id") == [
         (schedule_seed(namespace, name),)
         for namespace, name in (("default", "plain"), ("other", "Übersicht"), ("default", "deleted"))
@@ -130,7 +152,70 @@ def test_infra_integration_0002_can_be_taken_back(empty_database_url: str) -> No
     moved = {row[0]: row[3] for row in after if row not in before}
     assert moved == {1: NOON + timedelta(minutes=1) - timedelta(microseconds=1)}
     assert rows(url, "SELECT reason FROM scheduler.slots WHERE run_id IS NULL") == [("MISSED",)]
+    move(url, "0003")
+    assert migrator.differences(url) == []
+
+
+def test_infra_integration_0003_can_be_taken_back(empty_database_url: str) -> None:
+    """The way down cancels what waits or runs by what 0002 does not know, and pauses such tasks. And up again."""
+    url = empty_database_url
+    move(url, "0003")
+    fill(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in _RUNS.split(";\n"):
+            connection.execute(statement.encode())
+        connection.execute(
+            b"INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, scheduled_at, not_before, "
+            b"created_at, max_retries, waiting_on, priority, status, trigger, namespace, queue, task_type, "
+            b"trigger_rule, group_id, expands, completed_at) SELECT id, 1, 1, 7, now(), now(), now(), 0, waits, 5, "
+            b"status, 'DEPENDENCY', 'default', 'default', 'shell', rule, member_of, expands, ended "
+            b"FROM (VALUES (20, 1, 'PENDING', 'all_done', NULL::bigint, NULL::boolean, NULL::timestamptz), "
+            b"(21, 0, 'PENDING', NULL, 20, NULL, NULL), (22, 0, 'PENDING', NULL, NULL, true, NULL), "
+            b"(23, 2, 'FAILED', NULL, NULL, NULL, now()), (24, 1, 'PENDING', NULL, NULL, NULL, NULL)) "
+            b"AS made(id, waits, status, rule, member_of, expands, ended)"
+        )
+        connection.execute(
+            b"INSERT INTO scheduler.task_run_waits (run_id, position, upstream_task_id, dependency, expected, state) "
+            b"VALUES (24, 0, 1, '{}', 1, 'OPEN')"
+        )
+        for statement in _FOREIGN.split(";\n"):
+            connection.execute(statement.encode())
     move(url, "0002")
+    assert rows(url, "SELECT id, status, waiting_on FROM scheduler.task_runs ORDER BY id") == [
+        (7, "RUNNING", 0),
+        (8, "PENDING", 1),
+        (20, "CANCELLED", 1),
+        (21, "CANCELLED", 0),
+        (22, "CANCELLED", 0),
+        (23, "FAILED", 0),
+        (24, "CANCELLED", 1),
+        (30, "CANCELLED", 0),
+        (31, "CANCELLED", 0),
+        (32, "CANCELLED", 1),
+        (33, "RUNNING", 0),
+        (34, "PENDING", 0),
+        (35, "DISPATCHED", 0),
+    ]
+    assert rows(url, "SELECT id FROM scheduler.task_runs WHERE queue <> 'default' OR held ORDER BY id") == [
+        (30,),
+        (34,),
+    ]
+    assert rows(
+        url,
+        "SELECT tasks.id, status, dependencies, next_due_at IS NOT NULL FROM scheduler.tasks "
+        "JOIN scheduler.task_versions AS version ON version.id = task_version_id "
+        "LEFT JOIN scheduler.schedules ON schedules.task_id = tasks.id ORDER BY tasks.id",
+    ) == [
+        (1, "ACTIVE", ["other"], True),
+        (2, "PAUSED", [], False),
+        (3, "INACTIVE", [], False),
+        (4, "PAUSED", ["plain"], False),
+        (5, "PAUSED", [], False),
+        (6, "PAUSED", [], False),
+    ]
+    # Also the versions before: 0002 shows them.
+    assert rows(url, "SELECT dependencies FROM scheduler.task_versions WHERE id = 14") == [(["old"],)]
+    move(url, "0003")
     assert migrator.differences(url) == []
 
 
@@ -159,10 +244,35 @@ def test_infra_integration_0002_periods_begin_where_0001_changed_the_schedule(em
     ]
 
 
-def test_infra_integration_0001_statements_still_work(empty_database_url: str) -> None:
-    """A part of the version before changes tasks, reports and settles in the newer schema as it always did."""
+def test_infra_integration_0002_statements_still_work(empty_database_url: str) -> None:
+    """A part of the version before changes tasks, claims, reports and settles in the newer schema as it always did."""
     url = empty_database_url
-    move(url, "0002")
+    move(url, "0003")
+    fill(url)
+    more = {"misfire": "skip", "misfire_grace_seconds": None, "misfire_runs_max": 7, "overlap": "queue"}
+    changed = definition_of_0001(1, schedule={"cron": "0 3 * * *"}, next_due_at=NOON.isoformat(), **more)
+    assert run_as_0002(url, "update_tasks", definitions=json.dumps([changed])) == [{"id": 1}]
+    assert rows(
+        url,
+        "SELECT version.version, overlap, flow_options, parameters_schema FROM scheduler.task_versions AS version "
+        "JOIN scheduler.tasks ON tasks.task_version_id = version.id WHERE tasks.id = 1",
+    ) == [(2, "queue", {}, None)]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in _RUNS.split(";\n"):
+            connection.execute(statement.encode())
+    report = {"attempts": [1], "statuses": ["COMPLETED"], "results": [None], "errors": [None], "delays": [None]}
+    [finished] = run_as_0002(url, "finish_runs", session_id=1, run_ids=[7], **report)
+    assert (finished["run_id"], finished["status"]) == (7, "COMPLETED")
+    [released] = run_as_0002(url, "settle_runs", run_ids=[7])
+    assert (released["id"], released["status"]) == (8, "DISPATCHED")
+    [claimed] = run_as_0002(url, "claim_runs", session_id=1, queues=["default"], task_types=["shell"], limit=5)
+    assert claimed["id"] == 8
+
+
+def test_infra_integration_0001_statements_still_work(empty_database_url: str) -> None:
+    """A part of the first version changes tasks, reports and settles in the newer schema as it always did."""
+    url = empty_database_url
+    move(url, "0003")
     fill(url)
     assert rows(url, "SELECT count(*) FROM scheduler.tasks WHERE schedule_seed = 0") == [(3,)]
     changed = definition_of_0001(

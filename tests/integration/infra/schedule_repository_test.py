@@ -7,8 +7,8 @@ import msgspec
 import psycopg
 
 from fixtures.database import every_postgresql
+from fixtures.earlier_version import run_as_0001
 from fixtures.factories import build_plan, claim, create_runs, create_task, open_session, report, status_of
-from fixtures.version_0001 import run_as_0001
 from scheduler_core.interfaces import Store
 from scheduler_core.models import (
     DueSchedule,

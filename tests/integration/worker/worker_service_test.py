@@ -183,6 +183,56 @@ async def test_worker_integration_merges_parameters_key_by_key(store: Store, sta
         assert (await until(store, run.run_id, TaskRunStatus.COMPLETED)).result == 11
 
 
+async def test_worker_integration_renders_templates_over_upstream_results(store: Store, start: Start) -> None:
+    """A run's parameters are made from what its upstream has returned, its own parameters and the run itself."""
+    add = python("add")["parameters"]["callable"]
+    upstream = await create_task(store, **python("add_async", 40, 2))
+    parameters = {
+        "callable": add,
+        "args": [f"{{{{ upstream['{upstream.name}'].result + params.kwargs.b }}}}"],
+        "kwargs": {"b": 100},
+    }
+    downstream = await create_task(
+        store, task_type="python", parameters=parameters, dependencies=(upstream.name,), name="templated"
+    )
+    first, second = await create_runs(store, build_plan(upstream, downstream))
+
+    async with working(start()):
+        await until(store, first.run_id, TaskRunStatus.COMPLETED)
+        async with store.transaction() as work:
+            await work.task_runs.settle(10)
+        run = await until(store, second.run_id, TaskRunStatus.COMPLETED, TaskRunStatus.FAILED)
+
+    assert (run.status, run.error, run.result) == (TaskRunStatus.COMPLETED, None, 242)
+
+
+async def test_worker_integration_fails_a_template_without_a_value(store: Store, start: Start) -> None:
+    """A template that cannot be rendered ends its run at once, whatever retries are left."""
+    (run_id,) = await trigger(store, max_retries=3, **shell("echo {{ upstream.nobody.result }}"))
+
+    async with working(start()):
+        run = await until(store, run_id, TaskRunStatus.FAILED)
+
+    assert (run.attempt, run.error) == (
+        1,
+        "command: 'echo {{ upstream.nobody.result }}' cannot be rendered: upstream has no 'nobody' (it has nothing).",
+    )
+
+
+async def test_worker_integration_serves_a_queue_of_its_own(store: Store, start: Start) -> None:
+    """Runs in the queue that has a worker's name are taken by that worker, and nobody else's are."""
+    (own,) = await trigger(store, queue="@tested", **python("add_async", 1))
+    (others,) = await trigger(store, queue="@other", **python("add_async", 1))
+
+    async with working(start()):
+        await until(store, own, TaskRunStatus.COMPLETED)
+        async with store.autocommit() as work:
+            (session,) = await work.worker_sessions.page(alive_only=True)
+            assert await work.worker_sessions.ring_targets([Lane("@tested", "python")], [1]) == [session.id]
+        assert await status_of(store, others) is TaskRunStatus.DISPATCHED
+    assert session.queues == ("default", "@tested")
+
+
 async def test_worker_integration_drains_a_backlog_in_batches(store: Store, start: Start) -> None:
     """Many more runs than places are all carried out once, without waiting for a poll between batches."""
     await trigger(store, 200, **python("add_async", 1))

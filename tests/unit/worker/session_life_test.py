@@ -16,9 +16,11 @@ from scheduler_core.models import (
     HeldRun,
     Lane,
     RunChange,
+    RunInputs,
     RunKey,
     TaskRunStatus,
     TaskVersion,
+    UpstreamRun,
 )
 from scheduler_core.runtime import SystemClock
 from scheduler_worker import session_life
@@ -42,6 +44,7 @@ class Runs:
         self.may_read_versions.set()
         self.asked_for_versions = asyncio.Event()
         self.is_away = False
+        self.parameters: dict[int, dict[str, Any]] = {}
 
     async def claim(self, session_id: int, lanes: Sequence[Lane], limit: int) -> list[ClaimedRun]:
         """Give what waits."""
@@ -52,7 +55,9 @@ class Runs:
         """Give versions when the test lets it."""
         self.asked_for_versions.set()
         await self.may_read_versions.wait()
-        return [build_version(id=number, timeout_seconds=None) for number in ids]
+        return [
+            build_version(id=number, timeout_seconds=None, parameters=self.parameters.get(number, {})) for number in ids
+        ]
 
     async def finish(self, session_id: int, finished: Sequence[FinishedRun]) -> list[RunChange]:
         """Record outcomes."""
@@ -67,6 +72,22 @@ class Runs:
             raise StoreUnavailableError("away")
         self.handed_back += runs
         return [RunChange(key.run_id, TaskRunStatus.PENDING) for key in runs]
+
+
+class Flows:
+    """A flow repository that knows one result upstream of every run, once it can be reached."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.asked: list[list[int]] = []
+
+    async def inputs(self, run_ids: Sequence[int]) -> dict[int, RunInputs]:
+        """The same for all."""
+        self.asked.append(list(run_ids))
+        if len(self.asked) <= self.failures:
+            raise StoreUnavailableError("away")
+        upstream = UpstreamRun(task_name="a", run_id=9, status=TaskRunStatus.COMPLETED, result=5)
+        return {run_id: RunInputs(run_id=run_id, upstream=(upstream,)) for run_id in run_ids}
 
 
 class Sessions:
@@ -99,9 +120,11 @@ class Executor:
 
     def __init__(self, act: Callable[[], Awaitable[Any]]) -> None:
         self._act = act
+        self.checked: list[object] = []
 
     def check(self, parameters: object) -> list[str]:
         """Everything is right."""
+        self.checked.append(parameters)
         return []
 
     async def execute(self, *_: object) -> RunOutcome:
@@ -112,7 +135,9 @@ class Executor:
 class Stage:
     """One session and everything around it."""
 
-    def __init__(self, runs: Runs, act: Callable[[], Awaitable[Any]], **changes: Any) -> None:
+    def __init__(
+        self, runs: Runs, act: Callable[[], Awaitable[Any]], flows: Flows | None = None, **changes: Any
+    ) -> None:
         self.runs = runs
         self.sessions = Sessions()
         self.stopping = asyncio.Event()
@@ -120,16 +145,16 @@ class Stage:
         config = WorkerConfig(**{**fields, **changes})
         clock = SystemClock()
         self.lease = Lease(60.0, clock.monotonic())
-        executor = cast(Any, Executor(act))
+        self.executor = Executor(act)
         self.life = SessionLife(
             1,
             self.lease,
-            store=cast(Any, FakeStore(runs, self.sessions)),
+            store=cast(Any, FakeStore(runs, self.sessions, flows=flows)),
             queue=InMemoryMessageQueue(),
             clock=clock,
             config=config,
             lanes=[Lane("default", "fake")],
-            runner=TaskRunner(lambda _: executor, result_limit_bytes=1000),
+            runner=TaskRunner(lambda _: cast(Any, self.executor), result_limit_bytes=1000),
             versions=VersionCache(),
             heartbeat=lambda _: cast(Any, StillHeartbeat()),
             kill_now=lambda: None,
@@ -320,3 +345,51 @@ async def test_run_fails_a_run_whose_executor_gives_no_outcome() -> None:
     await running
     assert [run.status for run in runs.finished] == [TaskRunStatus.FAILED]
     assert "it gave a NoneType instead of a RunOutcome" in str(runs.finished[0].error)
+
+
+async def test_run_reads_the_inputs_of_all_claimed_runs_at_once() -> None:
+    """One question per claim, for those runs only whose templates ask for something upstream."""
+    runs = Runs(*(build_claimed(number, task_version_id=number) for number in (1, 2, 3)))
+    runs.parameters = {1: {"x": "{{ upstream.a.result }}"}, 3: {"y": "{{ upstream.a.result + 1 }}"}}
+    flows = Flows()
+    stage = Stage(runs, at_once, flows)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: len(runs.finished) == 3)
+
+    stage.stopping.set()
+    await running
+    assert flows.asked == [[1, 3]]
+    assert sorted(map(str, stage.executor.checked)) == ["{'x': 5}", "{'y': 6}", "{}"]
+
+
+async def test_run_waits_for_inputs_through_an_outage() -> None:
+    """Runs whose inputs cannot be read are kept and begin when they can; others have begun long before."""
+    runs = Runs(build_claimed(1, task_version_id=1), build_claimed(2, task_version_id=2))
+    runs.parameters = {1: {"x": "{{ upstream.a.result }}"}}
+    flows = Flows(failures=3)
+    stage = Stage(runs, at_once, flows)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: len(runs.finished) == 2)
+
+    stage.stopping.set()
+    await running
+    assert [run.run_id for run in runs.finished] == [2, 1]
+    assert [run.status for run in runs.finished] == [TaskRunStatus.COMPLETED] * 2
+    assert (len(flows.asked), runs.handed_back) == (4, [])
+
+
+async def test_run_hands_back_runs_without_inputs_when_it_stops() -> None:
+    """A worker that is told to stop while inputs cannot be read gives these runs to others."""
+    runs = Runs(build_claimed(1))
+    runs.parameters = {4: {"x": "{{ upstream.a.result }}"}}
+    flows = Flows(failures=1_000)
+    stage = Stage(runs, at_once, flows)
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: bool(flows.asked))
+
+    stage.stopping.set()
+
+    assert await running is SessionEnd.DRAINED
+    assert (runs.finished, runs.handed_back) == ([], [RunKey(1, 1)])

@@ -1,14 +1,26 @@
 """One run, from its claim to its report."""
 
 import asyncio
+import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from fixtures.worker import CollectedOutput, build_claimed, build_version
+from scheduler_core.decisions.templates import render_parameters
 from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput
-from scheduler_core.models import ClaimedRun, FinishedRun, RetryPolicy, TaskRunStatus, TaskVersion
+from scheduler_core.models import (
+    ClaimedRun,
+    FinishedRun,
+    RetryPolicy,
+    RunInputs,
+    TaskRunStatus,
+    TaskVersion,
+    UpstreamRun,
+)
+from scheduler_worker import parameter_templates
 from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.task_runner import TaskRunner
 
@@ -80,6 +92,164 @@ async def test_run_merges_parameters_key_by_key() -> None:
     await run(executor, build_claimed(parameters='{"b": 3}'), build_version(parameters={"a": 1, "b": {"deep": True}}))
 
     assert executor.parameters == {"a": 1, "b": 3}
+
+
+async def test_run_renders_templates_anew_for_each_run() -> None:
+    """Each run of a version gets what its own templates give; the version's parameters stay as they are."""
+    executor = giving(COMPLETED)
+    version = build_version(parameters={"a": "{{ run.id }}", "b": ["{{ run.task }}-{{ interval is defined }}"]})
+    runner = TaskRunner(lambda task_type: executor, result_limit_bytes=1000)
+
+    for run_id in (7, 8):
+        await runner.run(LiveRun(build_claimed(run_id), 0.0), version, CollectedOutput())
+        assert executor.parameters == {"a": run_id, "b": ["job-false"]}
+
+    assert version.parameters["a"] == "{{ run.id }}"
+
+
+async def test_run_renders_templates_of_its_own_parameters() -> None:
+    """A run's own parameters are templates, too, and see what is not overridden."""
+    executor = giving(COMPLETED)
+
+    await run(executor, build_claimed(parameters='{"b": "{{ params.a + 1 }}"}'), build_version(parameters={"a": 1}))
+
+    assert executor.parameters == {"a": 1, "b": 2}
+
+
+async def test_run_renders_what_upstream_runs_gave() -> None:
+    """Templates over upstream runs see the inputs that were read for the run."""
+    executor = giving(COMPLETED)
+    upstream = UpstreamRun(task_name="extract", run_id=3, status=TaskRunStatus.COMPLETED, result={"rows": [1, 2]})
+    live = LiveRun(build_claimed(), 0.0)
+    live.inputs = RunInputs(run_id=1, upstream=(upstream,))
+    version = build_version(parameters={"a": "{{ upstream.extract.result.rows }}"})
+    runner = TaskRunner(lambda task_type: executor, result_limit_bytes=1000)
+
+    assert runner.needs_inputs(live.claimed, version)
+    await runner.run(live, version, CollectedOutput())
+
+    assert executor.parameters == {"a": [1, 2]}
+
+
+def test_needs_inputs_only_for_templates_over_upstream_runs() -> None:
+    """Nothing is read for runs without templates, or whose templates ask for nothing upstream."""
+    runner = TaskRunner(lambda task_type: None, result_limit_bytes=1000)
+    plain = build_version(id=1, parameters={"a": "upstream"})
+    own = build_version(id=2, parameters={"a": "{{ run.id }}"})
+
+    assert not runner.needs_inputs(build_claimed(parameters='{"b": "upstream"}'), plain)
+    assert not runner.needs_inputs(build_claimed(), own)
+    assert runner.needs_inputs(build_claimed(parameters='{"b": "{{ upstream.x.result }}"}'), plain)
+
+
+async def test_run_fails_on_a_template_without_a_value() -> None:
+    """A template that cannot be rendered is a failure that no retry can cure; nothing is executed."""
+    executor = giving(COMPLETED)
+
+    finished = await run(executor, version=build_version(parameters={"args": ["{{ params.nope }}"]}))
+
+    assert finished is not None
+    assert (finished.status, finished.retry_delay_seconds) == (TaskRunStatus.FAILED, None)
+    assert finished.error == "args.0: '{{ params.nope }}' cannot be rendered: params has no 'nope' (it has args)."
+    assert executor.parameters is None
+
+
+async def test_run_checks_rendered_parameters() -> None:
+    """The executor judges what the templates have become, again for each run."""
+    version = build_version(task_type="shell", parameters={"command": ["echo", "{{ item }}"]})
+    checked: list[Mapping[str, Any]] = []
+
+    class Checking(FakeExecutor):
+        def check(self, parameters: Mapping[str, Any]) -> Sequence[str]:
+            checked.append(parameters)
+            return ["command: is odd."] if parameters["command"][1] == "3" else []
+
+    runner = TaskRunner(lambda task_type: Checking(giving(COMPLETED)._act), result_limit_bytes=1000)
+    statuses = []
+    for item in ("2", "3"):
+        finished = await runner.run(LiveRun(build_claimed(item=item), 0.0), version, CollectedOutput())
+        assert finished is not None
+        statuses.append(finished.status)
+
+    # A number, as text: a command consists of texts.
+    assert checked == [{"command": ["echo", "2"]}, {"command": ["echo", "3"]}]
+    assert statuses == [TaskRunStatus.COMPLETED, TaskRunStatus.FAILED]
+
+
+async def test_run_tells_the_executor_its_place_in_a_group() -> None:
+    """The context has the shard and the item, decoded."""
+    told: list[RunContext] = []
+
+    class Telling(FakeExecutor):
+        async def execute(self, parameters: Mapping[str, Any], context: RunContext, output: RunOutput) -> RunOutcome:
+            told.append(context)
+            return COMPLETED
+
+    await run(Telling(giving(COMPLETED)._act), build_claimed(shard_index=1, shard_total=4, item='{"id": 5}'))
+
+    assert (told[0].shard_index, told[0].shard_total, told[0].item) == (1, 4, {"id": 5})
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{% for a in range(9) %}{% endfor %}", 1),
+        ("{{ params.value == params.value }}", [1]),
+        ("{{ params.value in [params.value] }}", [1]),
+        ("{{ params.value|sort }}", [2, 1]),
+        ("{{ [1] + [params.value] }}", 1),
+        ("{{ params.value }}", ["long"] * 5000),
+        ("{{ params.value }} " * 40, "x" * 600),
+    ],
+)
+async def test_run_renders_what_may_take_long_in_a_thread(
+    template: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may go through values again and again, or gives much, does not hold up the other runs of the worker."""
+    assert await thread_rendering({"a": template, "value": value}, monkeypatch) == "worker"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ run.id }}",
+        "{{ params.value }} of {{run.task}}",
+        "{{ params.value|quote }}",
+        "{{ run.scheduled_at|date('%Y') }}",
+        "{{ params.none|default('no') | string }}",
+    ],
+)
+async def test_run_renders_plain_values_at_once(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only puts in small values needs no thread."""
+    await run(giving(COMPLETED), version=build_version(parameters={"a": "{{ run.id }}"}))
+
+    assert await thread_rendering({"a": template, "value": "x"}, monkeypatch) == threading.main_thread().name
+
+
+async def test_run_counts_its_own_parameters_and_item_among_what_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small template of the version that may give a large value of the run is rendered in a thread."""
+    for claimed in (
+        build_claimed(parameters=json.dumps({"value": "x" * 30_000})),
+        build_claimed(item=json.dumps("x" * 30_000), shard_index=0, shard_total=1),
+        build_claimed(parameters=json.dumps({"b": "{{ 1 in [1] }}"})),
+    ):
+        assert await thread_rendering({"a": "{{ run.id }}"}, monkeypatch, claimed) == "worker"
+
+
+async def thread_rendering(
+    parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch, claimed: ClaimedRun | None = None
+) -> str:
+    """The name of the thread in which the parameters of a run are rendered."""
+    threads: list[str] = []
+
+    def seen(*arguments: Any) -> dict[str, Any]:
+        threads.append(threading.current_thread().name)
+        return render_parameters(*arguments)
+
+    monkeypatch.setattr(parameter_templates, "render_parameters", seen)
+    await run(giving(COMPLETED), claimed, build_version(parameters=parameters))
+    [name] = threads
+    return name
 
 
 async def test_run_without_executor_reports_nothing() -> None:

@@ -23,6 +23,13 @@ def test_problems_accepts_the_defaults() -> None:
     assert WorkerConfig().problems() == []
 
 
+def test_worker_config_refuses_the_own_queues_of_workers() -> None:
+    """A queue that belongs to one worker cannot be served by configuration."""
+    (problem,) = WorkerConfig(queues=("default", "@other")).problems()
+
+    assert problem.startswith("queues names '@other'")
+
+
 def test_check_user_refuses_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Root is refused without consent, with the remedy."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)

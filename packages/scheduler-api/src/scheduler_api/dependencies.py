@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
+from scheduler_api.explain_service import ExplainService
+from scheduler_api.flow_rerun_service import FlowRerunService
+from scheduler_api.flow_service import FlowService
 from scheduler_api.known_task_types import KnownTaskTypes
 from scheduler_api.ledger_service import LedgerService
 from scheduler_api.schedule_preview_service import SchedulePreviewService
@@ -20,13 +23,17 @@ from scheduler_core.interfaces import Clock, MessageQueue, Store
 Tasks = NamedDependency[TaskService]
 TaskLists = NamedDependency[TaskApplyService]
 TaskRuns = NamedDependency[TaskRunService]
+Flows = NamedDependency[FlowService]
+FlowReruns = NamedDependency[FlowRerunService]
 Previews = NamedDependency[SchedulePreviewService]
 Ledger = NamedDependency[LedgerService]
+Explanations = NamedDependency[ExplainService]
 Workers = NamedDependency[WorkerService]
 Observer = NamedDependency[SystemObserver]
 OpenApiDocument = NamedDependency[bytes]
 Reference = FromPath[str]
 RunId = FromPath[str]
+FlowId = FromPath[str]
 
 
 class Dependencies(NamedTuple):
@@ -35,8 +42,11 @@ class Dependencies(NamedTuple):
     tasks: TaskService
     task_lists: TaskApplyService
     task_runs: TaskRunService
+    flows: FlowService
+    flow_reruns: FlowRerunService
     previews: SchedulePreviewService
     ledger: LedgerService
+    explanations: ExplainService
     workers: WorkerService
     observer: SystemObserver
     openapi_document: bytes
@@ -63,8 +73,11 @@ def make_dependencies(
         tasks=tasks,
         task_lists=TaskApplyService(store, clock, ringer, task_types),
         task_runs=TaskRunService(store, clock, ringer),
+        flows=FlowService(store, clock, ringer),
+        flow_reruns=FlowRerunService(store, clock, ringer),
         previews=SchedulePreviewService(tasks, clock),
         ledger=LedgerService(store, clock),
+        explanations=ExplainService(store, queue),
         workers=WorkerService(store),
         observer=SystemObserver(store, queue, clock, component_metrics, version),
         openapi_document=openapi_document,

@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 
 from scheduler_core.decisions.parameter_rules import BUILT_IN_TASK_TYPES
 from scheduler_core.interfaces import Store
+from scheduler_core.models import FLOW_TASK_TYPE
 
 _SESSIONS_MAX = 1000
 
@@ -17,8 +18,10 @@ class KnownTaskTypes:
 
     @cached_property
     def installed(self) -> frozenset[str]:
-        """Types that need no look at the workers."""
-        return BUILT_IN_TASK_TYPES | {entry.name for entry in entry_points(group="scheduler.executors")}
+        """Types that need no look at the workers; flow among them, which needs no executor."""
+        return (
+            BUILT_IN_TASK_TYPES | {FLOW_TASK_TYPE} | {entry.name for entry in entry_points(group="scheduler.executors")}
+        )
 
     async def covering(self, task_types: set[str]) -> frozenset[str]:
         """Known types, enough of them to judge `task_types`: workers are asked only when one is not installed."""

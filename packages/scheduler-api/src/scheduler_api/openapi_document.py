@@ -28,6 +28,7 @@ _EVERYWHERE = {
 _PATH_PARAMETERS = {
     "reference": "The task's id, or its name.",
     "run_id": "The run's id.",
+    "flow_id": "The flow's id, which is that of its root run.",
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

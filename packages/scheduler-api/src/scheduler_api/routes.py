@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from scheduler_api.handlers import (
+    explain_handler,
+    flow_handler,
     health_handler,
     ledger_handler,
     preview_handler,
@@ -13,11 +15,13 @@ from scheduler_api.handlers import (
     worker_handler,
 )
 from scheduler_api.schemas import query_schema as query
+from scheduler_api.schemas.flow_schema import CancelledFlow, FlowPage, FlowView, GroupView, RerunBody, RerunFlow
 from scheduler_api.schemas.health_schema import Readiness
 from scheduler_api.schemas.ledger_schema import LedgerPage, VerificationPage
 from scheduler_api.schemas.preview_schema import PreviewBody, SchedulePreview
 from scheduler_api.schemas.query_schema import QueryParameter, cursor_of
 from scheduler_api.schemas.task_run_schema import (
+    DependentRunItems,
     RunLogPage,
     SystemView,
     TaskRunItems,
@@ -28,6 +32,7 @@ from scheduler_api.schemas.task_run_schema import (
 )
 from scheduler_api.schemas.task_schema import AppliedTasks, TaskBody, TaskListBody, TaskPage, TaskView
 from scheduler_core.models import TaskRun
+from scheduler_core.models.explanation import Explanation
 
 API = "/api/v1"
 
@@ -56,6 +61,7 @@ class Operation(NamedTuple):
 
 _TASK = f"{API}/tasks/{{reference:str}}"
 _RUN = f"{API}/task-runs/{{run_id:str}}"
+_FLOW = f"{API}/flows/{{flow_id:str}}"
 _NAMESPACE = (query.NAMESPACE,)
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -191,6 +197,16 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET",
+        f"{_TASK}/explain",
+        explain_handler.explain_task,
+        "Tell why a task makes no run now and why its runs wait, or, with `slot`, what became of that slot",
+        answers=Explanation,
+        query=(query.NAMESPACE, query.SLOT),
+        problems=(404, 422),
+        tag="tasks",
+    ),
+    Operation(
+        "GET",
         f"{_TASK}/stats",
         task_handler.show_task_statistics,
         "Count a task's runs: by status, success rate, durations in seconds",
@@ -242,6 +258,8 @@ OPERATIONS: tuple[Operation, ...] = (
             query.TASK,
             query.RUN_STATUS,
             query.FLOW_ID,
+            query.GROUP_ID,
+            query.STALE,
         ),
         problems=(404, 422),
         tag="runs",
@@ -252,6 +270,24 @@ OPERATIONS: tuple[Operation, ...] = (
         task_run_handler.show_task_run,
         "Show a run",
         answers=TaskRun,
+        problems=(404, 422),
+        tag="runs",
+    ),
+    Operation(
+        "GET",
+        f"{_RUN}/dependents",
+        task_run_handler.list_dependents,
+        "List the ended runs that had waited for the slot of a run: they are stale once it has been run again",
+        answers=DependentRunItems,
+        problems=(404, 422),
+        tag="runs",
+    ),
+    Operation(
+        "GET",
+        f"{_RUN}/explain",
+        explain_handler.explain_task_run,
+        "Tell why a run does not run, all blockers at once, or why it ran then and there",
+        answers=Explanation,
         problems=(404, 422),
         tag="runs",
     ),
@@ -288,6 +324,57 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         problems=(404, 422),
         tag="runs",
+    ),
+    Operation(
+        "GET",
+        f"{_RUN}/group",
+        flow_handler.show_group,
+        "Show the group that a run stands for, with its runs in the order of their index",
+        answers=GroupView,
+        query=(query.LIMIT, cursor_of("member", length=2)),
+        problems=(404, 422),
+        tag="flows",
+    ),
+    Operation(
+        "GET",
+        f"{API}/flows",
+        flow_handler.list_flows,
+        "List flows of more than one run, newest first",
+        answers=FlowPage,
+        query=(query.LIMIT, cursor_of("flow"), query.IN_NAMESPACE, query.ROOT_TASK, query.FLOW_STATUS),
+        problems=(404, 422),
+        tag="flows",
+    ),
+    Operation(
+        "GET",
+        _FLOW,
+        flow_handler.show_flow,
+        "Show a flow: its runs, and who waits for whom",
+        answers=FlowView,
+        query=(query.NODES,),
+        problems=(404, 422),
+        tag="flows",
+    ),
+    Operation(
+        "POST",
+        f"{_FLOW}/rerun",
+        flow_handler.rerun_flow,
+        "Run a flow again, wholly or in part, as a new flow",
+        answers=RerunFlow,
+        body=RerunBody,
+        status=201,
+        problems=(404, 409, 422),
+        takes_idempotency_key=True,
+        tag="flows",
+    ),
+    Operation(
+        "POST",
+        f"{_FLOW}/cancel",
+        flow_handler.cancel_flow,
+        "Cancel all runs of a flow; running ones end as soon as their workers have stopped them",
+        answers=CancelledFlow,
+        problems=(404, 409, 422),
+        tag="flows",
     ),
     Operation(
         "GET",

@@ -1,17 +1,19 @@
 """Brings a list of tasks into being: created, changed or left alone, all of them or none."""
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.named_tasks import check_named_tasks
 from scheduler_api.next_due import first_due_of_new, past_problems
 from scheduler_api.schedule_changes import ends_of_former
 from scheduler_api.schemas.object_reader import read_object
 from scheduler_api.schemas.task_input import ReadTask, raise_problems, read_task
 from scheduler_api.schemas.task_schema import AppliedTask, AppliedTasks, TaskListFrame
 from scheduler_api.task_graph_check import check_graph_of
-from scheduler_api.task_service import check_dependencies_exist, update_tasks
+from scheduler_api.task_service import update_tasks
 from scheduler_api.transactions import OnceKey, Outcome, Transactions, as_collision
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.errors import Problem, TaskNameTakenError, TaskNotFoundError
@@ -19,6 +21,8 @@ from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import Task, TaskDefinition
 
 TASKS_MAX = 1000
+SECONDS_MAX = 15.0
+"""Processor time that judging one list may take."""
 
 
 class _DryRunOver(Exception):  # noqa: N818  no failure: it takes the transaction back
@@ -72,7 +76,16 @@ class TaskApplyService:
 
 
 def _read_all(documents: Sequence[Any], task_types: Collection[str]) -> list[ReadTask]:
-    return [read_task(each, task_types, f"tasks.{index}.") for index, each in enumerate(documents)]
+    deadline = time.thread_time() + SECONDS_MAX
+    read: list[ReadTask] = []
+    for index, each in enumerate(documents):
+        if time.thread_time() > deadline:
+            told = (
+                f"It takes more than {SECONDS_MAX:g} s to judge {index} of {len(documents)} tasks. Apply fewer at once."
+            )
+            raise_problems([*(problem for task in read for problem in task.problems), Problem("tasks", told)])
+        read.append(read_task(each, task_types, f"tasks.{index}."))
+    return read
 
 
 def _doubled(documents: Sequence[Any], definitions: Sequence[TaskDefinition]) -> list[Problem]:
@@ -93,7 +106,7 @@ def _doubled(documents: Sequence[Any], definitions: Sequence[TaskDefinition]) ->
 
 async def _apply(work: UnitOfWork, definitions: Sequence[TaskDefinition], *, dry_run: bool) -> AppliedTasks:
     prefixes = [f"tasks.{index}." for index in range(len(definitions))]
-    await check_dependencies_exist(work, definitions, prefixes)
+    await check_named_tasks(work, definitions, prefixes)
     stored = await _stored(work, definitions)
     now, former = await work.system.now(), await ends_of_former(work, [old for old in stored if old is not None])
     raise_problems(
@@ -146,6 +159,11 @@ async def _check_graph(work: UnitOfWork, changed: Sequence[Task], definitions: S
     if not changed:
         return
     place = {(definition.namespace, definition.name): index for index, definition in enumerate(definitions)}
-    fields = {task.id: f"tasks.{place[(task.namespace, task.name)]}.dependencies" for task in changed}
+    paths = {task.id: f"tasks.{place[(task.namespace, task.name)]}" for task in changed}
     problems = await check_graph_of(work, changed)
-    raise_problems([Problem(fields.get(problem.task_id, "tasks"), problem.message) for problem in problems])
+    raise_problems(
+        [
+            Problem(f"{path}.{problem.field}" if (path := paths.get(problem.task_id)) else "tasks", problem.message)
+            for problem in problems
+        ]
+    )

@@ -1,6 +1,6 @@
 """What an address names: a task by id or name, a run by id."""
 
-from scheduler_core.errors import TaskNotFoundError, TaskRunNotFoundError
+from scheduler_core.errors import FlowNotFoundError, TaskNotFoundError, TaskRunNotFoundError
 from scheduler_core.models import TaskReference
 
 _ID_MAX = 2**63 - 1
@@ -19,6 +19,17 @@ def parse_task_reference(text: str, namespace: str) -> TaskReference:
 
 def parse_run_id(text: str) -> int:
     """The id of a run; raises TaskRunNotFoundError for what cannot be one."""
-    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= _ID_MAX:
+    if _is_id(text):
         return int(text)
     raise TaskRunNotFoundError(text[:50])
+
+
+def parse_flow_id(text: str) -> int:
+    """The id of a flow; raises FlowNotFoundError for what cannot be one."""
+    if _is_id(text):
+        return int(text)
+    raise FlowNotFoundError(text[:50])
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= _ID_MAX

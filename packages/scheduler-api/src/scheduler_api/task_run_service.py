@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from scheduler_api.schemas.object_reader import read_object
+from scheduler_api.schemas.parameter_input import run_schema_problems
 from scheduler_api.schemas.task_input import raise_problems
 from scheduler_api.schemas.task_run_schema import TRIGGER_COUNT_MAX, TriggerBody, TriggeredRuns
 from scheduler_api.task_reference import parse_run_id, parse_task_reference
@@ -33,9 +34,11 @@ from scheduler_core.models import (
     TaskRunStatus,
     TaskStatus,
 )
+from scheduler_core.models.interval_wait import DependentRun
 
 RUNS_AT_ONCE_MAX = 100_000
 _LOG_ENTRIES = 1000
+_DEPENDENTS_MAX = 100
 
 
 class TaskRunService:
@@ -90,7 +93,8 @@ class TaskRunService:
     async def retry(self, run_id: str, once: OnceKey | None = None) -> Outcome[TaskRun]:
         """Make a new run of the same task, slot, data interval and parameters, with its downstream.
 
-        `retry_of` names the old one. Raises TaskRunStateError unless the old run is final.
+        `retry_of` names the old one, whose upstream results the new one knows. Raises TaskRunStateError unless the old
+        run is final, and ConflictError for a single run of a group.
         """
         created: list[CreatedRun] = []
 
@@ -101,11 +105,17 @@ class TaskRunService:
             task = await work.tasks.get(old.task_id, old.namespace)
             if task.status is TaskStatus.INACTIVE:
                 raise ConflictError(f"Task '{old.task_name}' of run {old.id} is deleted, so the run cannot be retried.")
+            if old.shard_index is not None:
+                raise ConflictError(
+                    f"Run {old.id} is number {old.shard_index} of group {old.group_id} and cannot be run again alone. "
+                    f"Run the failed ones of its flow again: scheduler flow rerun {old.flow_id} --from-failed"
+                )
             task, plan = await _locked_plan(work, task)
+            given = [(upstream, 0) for upstream in await work.flows.upstream_of(old.id)]
             created[:] = await work.task_runs.create_flows(
                 [
                     FlowRequest(
-                        plan=plan,
+                        plan=msgspec.structs.replace(plan, given=tuple(given)),
                         trigger=RunTrigger.RETRY,
                         scheduled_at=old.scheduled_at,
                         parameters=_json_text(old.parameters),
@@ -124,25 +134,27 @@ class TaskRunService:
         return outcome
 
     async def cancel(self, run_id: str) -> TaskRun:
-        """Cancel a run: at once when nobody executes it, else its worker is told to end it.
+        """Cancel a run: at once when nobody executes it, else its worker is told to end it. A group ends with its runs.
 
         Raises TaskRunStateError when it is final in another way; a run that is CANCELLED already stays so.
         """
         number = parse_run_id(run_id)
-        async with self._store.autocommit() as work:
+
+        async def act(work: UnitOfWork) -> tuple[TaskRun, list[int]]:
             changes = await work.task_runs.cancel([number])
             if not changes:
                 raise TaskRunNotFoundError(number)
-            sessions = await work.task_runs.sessions_of([number]) if changes[0].status is TaskRunStatus.RUNNING else []
-            run = await work.task_runs.get(number)
-        status = changes[0].status
-        if status is TaskRunStatus.RUNNING:
-            await self._ringer.ring_sessions(sessions)
-        elif status is TaskRunStatus.CANCELLED:
-            # Those who wait for it are to be settled.
+            status = changes[0].status
+            if status.is_final and status is not TaskRunStatus.CANCELLED:
+                raise TaskRunStateError(number, status, "cancelled")
+            sessions = [] if status.is_final else await work.task_runs.sessions_of([number])
+            return await work.task_runs.get(number), sessions
+
+        run, sessions = await self._transactions.run(act)
+        await self._ringer.ring_sessions(sessions)
+        if run.status is not TaskRunStatus.RUNNING:
+            # Those who wait for it, or for the runs of the group that it is, are to be settled.
             await self._ringer.ring_dispatchers()
-        else:
-            raise TaskRunStateError(number, status, "cancelled")
         return run
 
     async def get(self, run_id: str) -> TaskRun:
@@ -156,7 +168,9 @@ class TaskRunService:
         namespace: str | None,
         task: str | None,
         flow_id: int | None,
+        group_id: int | None = None,
         statuses: Sequence[TaskRunStatus],
+        stale: bool = False,
         before_id: int | None,
         limit: int,
     ) -> list[TaskRun]:
@@ -170,10 +184,19 @@ class TaskRunService:
                 namespace=None if task_id is not None else namespace,
                 task_id=task_id,
                 flow_id=flow_id,
+                group_id=group_id,
                 statuses=statuses,
+                stale=stale,
                 before_id=before_id,
                 limit=limit,
             )
+
+    async def dependents(self, run_id: str) -> list[DependentRun]:
+        """Up to 100 ended runs that had waited for the slot that a run stands for; raises TaskRunNotFoundError."""
+        number = parse_run_id(run_id)
+        async with self._store.autocommit() as work:
+            await work.task_runs.get(number)
+            return await work.intervals.dependents_of(number, _DEPENDENTS_MAX)
 
     async def log(self, run_id: str, *, after: tuple[int, int], limit: int) -> list[RunLogEntry]:
         """A run's output after (attempt, sequence); raises TaskRunNotFoundError."""
@@ -202,13 +225,15 @@ async def _locked_plan(work: UnitOfWork, task: Task) -> tuple[Task, FlowPlan]:
 
 
 def _check_overrides(task: Task, parameters: dict[str, Any] | None) -> None:
-    """Judge the parameters that the run will have by the rules of its type."""
+    """Judge the parameters that the run will have by the rules of its type and by the task's schema."""
     if task.status is TaskStatus.INACTIVE:
         raise TaskNotFoundError(task.name, task.namespace)
+    merged = {**task.parameters, **(parameters or {})}
+    problems = run_schema_problems(task.parameters_schema, merged)
     if parameters:
-        merged = msgspec.structs.replace(task.definition(), parameters={**task.parameters, **parameters})
-        problems = check_definition(merged, [task.task_type])
-        raise_problems([problem for problem in problems if problem.field.partition(".")[0] == "parameters"])
+        definition = msgspec.structs.replace(task.definition(), parameters=merged)
+        problems = check_definition(definition, [task.task_type]) + problems
+    raise_problems([problem for problem in dict.fromkeys(problems) if problem.field.partition(".")[0] == "parameters"])
 
 
 def _check_size(plan: FlowPlan, copies: int) -> None:

@@ -7,23 +7,26 @@ from typing import Any
 import msgspec
 
 from scheduler_api import schedule_changes
+from scheduler_api.judging import judged
 from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.named_tasks import check_named_tasks, check_unchanged, names_tasks, rename_in_dependents
 from scheduler_api.next_due import first_due, first_due_of_new, past_problems
 from scheduler_api.schemas.task_input import ReadTask, namespace_problem, raise_problems, read_task, read_task_changes
 from scheduler_api.task_graph_check import check_graph_of
 from scheduler_api.task_reference import parse_task_reference
 from scheduler_api.transactions import OnceKey, Outcome, Transactions, as_collision
 from scheduler_api.work_ringer import WorkRinger
-from scheduler_core.decisions.nearest import hint
+from scheduler_core.decisions.renaming import renamed
+from scheduler_core.decisions.templates import needs_upstream
 from scheduler_core.errors import (
     ConflictError,
-    InvalidInputError,
     Problem,
     TaskHasDependentsError,
     TaskNotFoundError,
 )
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import (
+    FlowOptions,
     RunStatistics,
     Task,
     TaskDefinition,
@@ -45,17 +48,18 @@ class TaskService:
 
         Raises InvalidInputError with every problem, TaskNameTakenError when an active task has the name.
         """
-        read = read_task(document, await self._task_types.covering(_types_in(document)))
+        task_types = await self._task_types.covering(_types_in(document))
+        read = await judged(lambda: read_task(document, task_types), document)
         raise_problems(read.problems)
 
         async def act(work: UnitOfWork) -> Task:
             definition, now = read.definition, await work.system.now()
             # Not before: a request that is repeated with its key gets its answer, however late it is.
             raise_problems(past_problems(definition, None, now))
-            await check_dependencies_exist(work, [definition])
+            await check_named_tasks(work, [definition])
             with as_collision(TaskNotFoundError):  # a dependency was deleted since
                 (task,) = await work.tasks.create([definition], [first_due_of_new(definition, now)], now)
-            if definition.dependencies:
+            if names_tasks(definition):
                 await _check_graph(work, task)
             return task
 
@@ -88,12 +92,14 @@ class TaskService:
                 return ReadTask(found.definition, [*found.problems, namespace_problem(before.namespace)])
             return found
 
-        return await self._change(reference, namespace, read)
+        return await self._change(reference, namespace, document, read)
 
     async def change(self, reference: str, namespace: str, document: Any) -> Task:
         """Replace the fields that are given; parameters and retry are replaced as a whole."""
         task_types = await self._task_types.covering(_types_in(document))
-        return await self._change(reference, namespace, lambda before: read_task_changes(document, before, task_types))
+        return await self._change(
+            reference, namespace, document, lambda before: read_task_changes(document, before, task_types)
+        )
 
     async def delete(self, reference: str, namespace: str) -> Task:
         """Make a task INACTIVE: its schedule stops, its waiting runs are cancelled, its name is free, history stays.
@@ -167,18 +173,23 @@ class TaskService:
             task = await work.tasks.get(parse_task_reference(reference, namespace), namespace)
             return task, await work.task_runs.statistics(task.id, days)
 
-    async def _change(self, reference: str, namespace: str, read: Callable[[TaskDefinition], ReadTask]) -> Task:
+    async def _change(
+        self, reference: str, namespace: str, document: Any, read: Callable[[TaskDefinition], ReadTask]
+    ) -> Task:
         async def act(work: UnitOfWork) -> Task:
             before = await _get_present(work, reference, namespace)
-            definition, problems = read(before.definition())
+            present = {"parameters": before.parameters, "parameters_schema": before.parameters_schema}
+            definition, problems = await judged(lambda: read(before.definition()), document, present)
             former, now = await schedule_changes.ends_of_former(work, [before]), await work.system.now()
             raise_problems(problems or past_problems(definition, before.schedule, now, former.get(before.id)))
+            if definition.name != before.name:
+                definition = renamed(definition, before.name, definition.name)  # it may wait for its own past
             if definition == before.definition():
                 return before
-            await check_dependencies_exist(work, [definition])
+            await check_named_tasks(work, [definition])
             (task,) = await update_tasks(work, [before], [definition])
             if definition.name != before.name:
-                await _rename_in_dependents(work, task, before.name)
+                await rename_in_dependents(work, task, before.name)
             if _changes_graph(before, definition):
                 await _check_graph(work, task)
             return task
@@ -216,33 +227,8 @@ async def update_tasks(work: UnitOfWork, before: Sequence[Task], definitions: Se
     with as_collision(TaskNotFoundError):
         updated = await work.tasks.update([task.id for task in before], definitions, next_due, now)
     for old, new in zip(before, updated, strict=True):
-        if new.version != old.version + 1:
-            raise ConflictError(f"Task '{old.name}' was changed by somebody else at the same time. Try again.")
+        check_unchanged(old, new)
     return updated
-
-
-async def check_dependencies_exist(
-    work: UnitOfWork, definitions: Sequence[TaskDefinition], prefixes: Sequence[str] = ("",)
-) -> None:
-    """Raise InvalidInputError naming every dependency that is neither stored nor among the definitions."""
-    problems = []
-    created = {(definition.namespace, definition.name) for definition in definitions}
-    for namespace in sorted({definition.namespace for definition in definitions}):
-        names = {name for d in definitions if d.namespace == namespace for name in d.dependencies}
-        names -= {name for space, name in created if space == namespace}
-        found = {task.name for task in await work.tasks.get_many(sorted(names), namespace)} if names else set()
-        missing = names - found
-        for definition, prefix in zip(definitions, prefixes, strict=True):
-            if definition.namespace == namespace:
-                problems += [
-                    Problem(
-                        f"{prefix}dependencies",
-                        f"There is no task '{name}' in namespace '{namespace}' to depend on.{hint(name, found)}",
-                    )
-                    for name in definition.dependencies
-                    if name in missing
-                ]
-    raise_problems(problems)
 
 
 async def _get_present(work: UnitOfWork, reference: str, namespace: str) -> Task:
@@ -255,30 +241,18 @@ async def _get_present(work: UnitOfWork, reference: str, namespace: str) -> Task
 
 async def _check_graph(work: UnitOfWork, task: Task) -> None:
     problems = await check_graph_of(work, [task])
-    if problems:
-        raise InvalidInputError([Problem("dependencies", problem.message) for problem in problems])
+    raise_problems([Problem(problem.field, problem.message) for problem in problems])
 
 
 def _changes_graph(before: Task, definition: TaskDefinition) -> bool:
-    return set(before.dependencies) != set(definition.dependencies) or (before.schedule is None) != (
-        definition.schedule is None
-    )
+    # As a sub-flow a task has to have what its schema requires, and templates take what others have.
+    are_concerned = definition.parameters_schema is not None or needs_upstream(definition.parameters)
+    fields = (*_GRAPH_FIELDS, *_PARAMETER_FIELDS) if are_concerned else _GRAPH_FIELDS
+    return any(getattr(before, field) != getattr(definition, field) for field in fields)
 
 
-async def _rename_in_dependents(work: UnitOfWork, task: Task, old_name: str) -> None:
-    """Let the definitions of those who depend on a renamed task say its new name."""
-    names = await work.tasks.dependents_of(task.id)
-    if not names:
-        return
-    dependents = await work.tasks.get_many(names, task.namespace)
-    definitions = [
-        msgspec.structs.replace(
-            dependent.definition(),
-            dependencies=tuple(task.name if name == old_name else name for name in dependent.dependencies),
-        )
-        for dependent in dependents
-    ]
-    await work.tasks.update([d.id for d in dependents], definitions, [d.next_run_at for d in dependents])
+_PARAMETER_FIELDS = ("parameters", "parameters_schema")
+_GRAPH_FIELDS = ("dependencies", "schedule", "task_type", *FlowOptions.__struct_fields__)
 
 
 def _types_in(document: Any) -> set[str]:

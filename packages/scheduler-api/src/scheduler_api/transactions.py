@@ -10,6 +10,7 @@ import msgspec
 from scheduler_api.api_error import IdempotencyKeyError
 from scheduler_core.errors import (
     ConflictError,
+    FlowStateError,
     IllegalTransitionError,
     SchedulerError,
     TaskHasDependentsError,
@@ -23,7 +24,7 @@ _TRIES = 5
 _PAUSE_SECONDS = 0.02
 
 # Conflicts with the state of things, which trying again does not change; all others are collisions of two changes.
-_DECIDED = (TaskHasDependentsError, TaskRunStateError, IllegalTransitionError)
+_DECIDED = (FlowStateError, TaskHasDependentsError, TaskRunStateError, IllegalTransitionError)
 
 
 @contextmanager

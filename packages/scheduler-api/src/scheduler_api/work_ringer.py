@@ -20,7 +20,11 @@ class WorkRinger:
         self._queue = queue
 
     async def ring_for_runs(self, runs: Iterable[CreatedRun]) -> None:
-        """Ring workers that can take those of the runs that are DISPATCHED."""
+        """Ring workers that can take the DISPATCHED ones, and dispatchers for the first run of a flow that is not."""
+        runs = list(runs)
+        if any(run.run_id == run.flow_id and run.status is TaskRunStatus.PENDING for run in runs):
+            # It is to be expanded before it can start.
+            await self.ring_dispatchers()
         lanes = Counter(Lane(run.queue, run.task_type) for run in runs if run.status is TaskRunStatus.DISPATCHED)
         if not lanes:
             return

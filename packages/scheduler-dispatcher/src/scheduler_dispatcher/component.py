@@ -7,9 +7,12 @@ from typing import ClassVar
 
 from scheduler_core.config import Settings
 from scheduler_core.interfaces import Component, ComponentContext, MessageQueue, Store
+from scheduler_dispatcher.deadline_service import DeadlineService
 from scheduler_dispatcher.dispatch_service import DispatchService
 from scheduler_dispatcher.dispatcher_config import DispatcherConfig
+from scheduler_dispatcher.expansion_service import ExpansionService
 from scheduler_dispatcher.loop_group import run_loops
+from scheduler_dispatcher.presence_service import PresenceService
 from scheduler_dispatcher.recovery_service import RecoveryService
 from scheduler_dispatcher.ringer import Ringer
 from scheduler_dispatcher.schedule_service import ScheduleService
@@ -25,7 +28,7 @@ _APPLICATION_NAME = "scheduler-dispatcher"
 
 
 class DispatcherComponent(Component):
-    """Runs the four services of a dispatcher; any number of dispatchers may run side by side."""
+    """Runs the services of a dispatcher; any number of dispatchers may run side by side."""
 
     name: ClassVar[str] = "dispatcher"
     order: ClassVar[int] = 20
@@ -53,7 +56,9 @@ class DispatcherComponent(Component):
                 application_name=_APPLICATION_NAME,
             )
             stack.push_async_callback(queue.close)
-            loops = self._loops(config, store, queue)
+            presence = PresenceService(store, queue, self._context.clock)
+            stack.push_async_callback(presence.end)
+            loops = [*self._loops(config, store, queue), ServiceLoop(presence, self._context.clock)]
             ready(f"dispatching, strategy '{config.strategy}'; up to {config.max_concurrent_dispatches} runs a batch")
             await run_loops(loops, SharedBell(queue, loops), stopping)
 
@@ -65,7 +70,9 @@ class DispatcherComponent(Component):
         services = (
             ScheduleService(store, ringer, batch=batch, interval_seconds=config.schedule_interval_seconds),
             DispatchService(store, ringer, batch=batch, poll_interval_seconds=poll),
+            ExpansionService(store, ringer, batch=batch, poll_interval_seconds=poll),
             SettlementService(store, ringer, batch=batch, poll_interval_seconds=poll),
+            DeadlineService(store, ringer, clock, batch=batch, poll_interval_seconds=poll),
             RecoveryService(store, ringer, clock),
         )
         return [ServiceLoop(service, clock) for service in services]

@@ -17,6 +17,14 @@ runs_admitted = _meter.create_counter(
 runs_released = _meter.create_counter(
     "scheduler.runs.released", unit="{run}", description="Runs made claimable by settling the runs they waited for."
 )
+runs_expanded = _meter.create_counter(
+    "scheduler.runs.expanded", unit="{run}", description="Runs whose condition was evaluated, or whose group was made."
+)
+waits_overdue = _meter.create_counter(
+    "scheduler.waits.overdue",
+    unit="{wait}",
+    description="Dependencies on intervals that were not met by their deadline, by what became of them.",
+)
 sessions_lost = _meter.create_counter(
     "scheduler.sessions.lost", unit="{session}", description="Worker sessions declared lost."
 )

@@ -15,6 +15,7 @@ from scheduler_core.errors import InvalidInputError
 from scheduler_core.models import (
     CreatedRun,
     DueSchedule,
+    FlowMember,
     FlowPlan,
     FlowRequest,
     RunTrigger,
@@ -22,6 +23,7 @@ from scheduler_core.models import (
     SkippedSlots,
     SlotReason,
     TaskGraph,
+    TaskRunStatus,
     TaskStatus,
 )
 from scheduler_dispatcher.shared_plans import SharedPlans
@@ -30,6 +32,8 @@ logger = structlog.get_logger("scheduler.dispatcher")
 
 RUNS_A_LOOK_MAX: Final = 10_000
 """About how many runs one transaction makes; what is left of the batch is due again at once."""
+_WAITING_SLOTS_MAX: Final = 50
+"""How many slots of a task one transaction fires whose runs wait for intervals: each may wait for thousands."""
 _NEXT_TRY: Final = timedelta(hours=1)
 """When a schedule that cannot be computed is looked at again: another version may know its time zone."""
 
@@ -44,13 +48,18 @@ class FiringPlan(NamedTuple):
 
 
 def plan_firing(
-    due: Sequence[DueSchedule], graph: TaskGraph, active: Mapping[int, Sequence[int]] | None = None
+    due: Sequence[DueSchedule],
+    graph: TaskGraph,
+    active: Mapping[int, Sequence[int]] | None = None,
+    waiting_slots: Mapping[int, int] | None = None,
 ) -> FiringPlan:
     """Decide for due schedules, oldest first, which slots run, which are only recorded, and when they are due next.
 
-    `active` are the runs that have not ended of tasks that care. A task that is not ACTIVE any more gets no run and
-    its schedule stops where it is. A schedule that cannot be computed any more stays where it is, too, and is tried
-    again later: it must not keep the others from running. Schedules that are left out are still due.
+    `active` are the runs that have not ended of tasks that care. Of a task whose flow waits for intervals at most as
+    many slots run as `waiting_slots` says, none if it is not named there; None: as many as fit. A task that is not
+    ACTIVE any more gets no run and its schedule stops where it is. A schedule that cannot be computed any more stays
+    where it is, too, and is tried again later: it must not keep the others from running. Schedules that are left out
+    are still due.
     """
     # One moment for the whole batch, late enough for every row: equal schedules are then computed once.
     now = max(schedule.now for schedule in due)
@@ -64,11 +73,14 @@ def plan_firing(
             plan.advances.append(_standing(schedule, None))
             continue
         flows = _Flows(graph, schedule)
+        limit = waiting_slots.get(schedule.task_id, 0) if waiting_slots is not None and flows.has_intervals else None
+        if limit == 0:
+            continue
         try:
             if _is_over(schedule):
                 plan.advances.append(_standing(schedule, None))
                 continue
-            slots = shared.plan_of(schedule, _slots_max(schedule, flows.size))
+            slots = shared.plan_of(schedule, _slots_max(schedule, flows, limit))
             runs += flows.size * _add(plan, schedule, slots, flows, (active or {}).get(schedule.task_id, ()), now)
         except (InvalidInputError, ArithmeticError, ValueError) as error:
             logger.error(
@@ -106,7 +118,12 @@ class _Flows:
         self._task_id = schedule.task_id
         self._is_awaited = schedule.schedule.after_end is not None
         self._plans: dict[bool, FlowPlan] = {}
-        self.size = len(self.plan(delayed=False).members)
+        self.has_intervals = False
+        members = self.plan(delayed=False).members
+        self.size = len(members)
+        if any(graph[member.task_id].has_intervals for member in members):
+            self.has_intervals = True
+            self._plans.clear()
 
     def plan(self, *, delayed: bool) -> FlowPlan:
         if delayed not in self._plans:
@@ -114,12 +131,22 @@ class _Flows:
             if self._is_awaited:
                 root = msgspec.structs.replace(plan.members[0], needs_settlement=True)
                 plan = FlowPlan((root, *plan.members[1:]), plan.edges)
+            if self.has_intervals:
+                plan = FlowPlan(tuple(self._waiting(member) for member in plan.members), plan.edges)
             self._plans[delayed] = plan
         return self._plans[delayed]
 
+    def _waiting(self, member: FlowMember) -> FlowMember:
+        """PENDING until it is known what the member waits for."""
+        if not self._graph[member.task_id].has_intervals:
+            return member
+        return msgspec.structs.replace(member, status=TaskRunStatus.PENDING)
 
-def _slots_max(schedule: DueSchedule, flow_size: int) -> int:
-    fitting = max(1, RUNS_A_LOOK_MAX // flow_size)
+
+def _slots_max(schedule: DueSchedule, flows: _Flows, limit: int | None) -> int:
+    fitting = min(max(1, RUNS_A_LOOK_MAX // flows.size), limit or RUNS_A_LOOK_MAX)
+    if flows.has_intervals:
+        fitting = min(fitting, _WAITING_SLOTS_MAX)
     return min(fitting, slots_at_once_max(schedule.policies.overlap) or fitting)
 
 

@@ -9,7 +9,9 @@ import structlog
 from scheduler_core.interfaces import Store, UnitOfWork
 from scheduler_core.models import CreatedRun, DueSchedule, OverlapPolicy, SlotReason, TaskRunStatus
 from scheduler_dispatcher import dispatcher_metrics
+from scheduler_dispatcher.awaited_intervals import AwaitedIntervals
 from scheduler_dispatcher.firing_plan import FiringPlan, awaiting, plan_firing
+from scheduler_dispatcher.interval_waits import let_wait
 from scheduler_dispatcher.ringer import Ringer
 from scheduler_dispatcher.service_loop import seconds_to_next_look
 
@@ -44,7 +46,7 @@ class ScheduleService:
 
 
 class Fired(NamedTuple):
-    """Runs that were made, sessions with runs to cancel, and whether the other loops have something to look at."""
+    """Runs that were made, as they stand, sessions with runs to cancel, and whether other loops have work now."""
 
     created: list[CreatedRun]
     sessions: list[int]
@@ -54,17 +56,26 @@ class Fired(NamedTuple):
 async def fire(work: UnitOfWork, due: Sequence[DueSchedule]) -> Fired:
     """Carry out what is decided about due schedules, in the transaction that took them."""
     graph = await work.tasks.lock_graph_of([schedule.task_id for schedule in due])
-    plan = plan_firing(due, graph, await _active(work, due))
+    active = await _active(work, due)
+    plan = plan_firing(due, graph, active)
+    awaited = await AwaitedIntervals.read(work, graph, plan.requests)
+    fitting = await awaited.fitting(plan.requests)
+    if fitting is not None:
+        plan = plan_firing(due, graph, active, fitting)
     sessions = []
     if plan.cancels:
         await work.task_runs.cancel(plan.cancels)
         sessions = await work.task_runs.sessions_of(plan.cancels)
     created = await work.task_runs.create_flows(plan.requests) if plan.requests else []
     await work.schedules.record(awaiting(plan, due, created), plan.skipped)
+    # After the record: a slot of the same batch that gets no run is nothing to wait for.
+    released, is_waiting = await let_wait(work, graph, plan.requests, created, awaited)
     _count(due, plan)
     # A delayed root is to be admitted when its time has come; a cancelled run is to be settled.
     is_delayed = any(run.run_id == run.flow_id and run.status is TaskRunStatus.PENDING for run in created)
-    return Fired(created, sessions, is_later=is_delayed or bool(plan.cancels))
+    is_later = is_delayed or is_waiting or released.is_later or bool(plan.cancels)
+    as_they_stand = {run.run_id: run for run in (*created, *released.released)}
+    return Fired(list(as_they_stand.values()), sessions, is_later)
 
 
 async def _active(work: UnitOfWork, due: Sequence[DueSchedule]) -> dict[int, list[int]]:

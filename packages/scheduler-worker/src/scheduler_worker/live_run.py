@@ -3,7 +3,7 @@
 import asyncio
 from enum import Enum
 
-from scheduler_core.models import ClaimedRun, RunKey
+from scheduler_core.models import ClaimedRun, RunInputs, RunKey
 
 
 class StopReason(Enum):
@@ -18,11 +18,12 @@ class StopReason(Enum):
 class LiveRun:
     """A claimed run and the asyncio task that carries it out; belongs to the loop of its session."""
 
-    __slots__ = ("claimed", "deadline", "held_since", "is_executing", "stop_reason", "stopped_at", "task")
+    __slots__ = ("claimed", "deadline", "held_since", "inputs", "is_executing", "stop_reason", "stopped_at", "task")
 
     def __init__(self, claimed: ClaimedRun, held_since: float) -> None:
         self.claimed = claimed
         self.held_since = held_since
+        self.inputs: RunInputs | None = None
         self.task: asyncio.Task[None] | None = None
         self.deadline: float | None = None
         self.stop_reason: StopReason | None = None

@@ -16,6 +16,7 @@ from scheduler_core.models import (
     HeldRun,
     Lane,
     RunChange,
+    RunInputs,
     RunKey,
     TaskRunStatus,
     TaskVersion,
@@ -263,27 +264,51 @@ class SessionLife:
         if not claimed:
             return
         versions = await self._versions_of(claimed)
-        now = self._clock.monotonic()
-        for live in [self._live_runs.get(run.id) for run in claimed]:
-            if live is None or live.task is not None:
-                continue
-            if live.stop_reason is StopReason.LOST:
-                self._live_runs.remove(live.key)
-                continue
-            if live.stop_reason is not None:
-                # Stopped before it began: handed back, a cancelled one ends as CANCELLED.
-                self._give_back(live)
-                continue
+        lives = [live for run in claimed if (live := self._live_runs.get(run.id)) is not None]
+        waiting = []
+        for live in lives:
             version = versions.get(live.claimed.task_version_id)
-            if version is None:
-                # Without its version nobody knows what to do; another worker may see more.
-                self._give_back(live)
-                continue
+            if version is not None and self._runner.needs_inputs(live.claimed, version):
+                waiting.append(live)
+            else:
+                self._begin(live, version)
+        if waiting:
+            await self._add_inputs(waiting)
+            for live in waiting:
+                # Without its inputs it cannot be carried out, as without its version.
+                self._begin(live, None if live.inputs is None else versions[live.claimed.task_version_id])
+
+    def _begin(self, live: LiveRun, version: TaskVersion | None) -> None:
+        if live.task is not None:
+            return
+        if live.stop_reason is StopReason.LOST:
+            self._live_runs.remove(live.key)
+        elif live.stop_reason is not None or version is None:
+            # Stopped before it began: handed back, a cancelled one ends as CANCELLED.
+            # Without its version nobody knows what to do; another worker may see more.
+            self._give_back(live)
+        else:
             if version.timeout_seconds is not None:
                 grace = self._config.kill_grace_seconds + _OVERTIME_SECONDS
-                live.deadline = now + version.timeout_seconds + grace
+                live.deadline = self._clock.monotonic() + version.timeout_seconds + grace
             live.task = asyncio.create_task(self._carry_out(live, version))
             live.task.add_done_callback(partial(self._on_task_end, live))
+
+    async def _add_inputs(self, lives: Sequence[LiveRun]) -> None:
+        """Read what the runs may know of those upstream; they are left without when the worker stops meanwhile."""
+        ids = [live.claimed.id for live in lives]
+        backoff = Backoff()
+        while not self.lease.is_lost and not self._stopping:
+            try:
+                async with self._store.autocommit() as work:
+                    inputs = await work.flows.inputs(ids)
+            except (StoreUnavailableError, ConflictError) as error:
+                logger.warning("inputs of runs not read", extra={"runs": len(ids), "reason": str(error)})
+                await self._clock.sleep(backoff.next_seconds())
+                continue
+            for live in lives:
+                live.inputs = inputs.get(live.claimed.id, RunInputs(run_id=live.claimed.id))
+            return
 
     async def _versions_of(self, claimed: Sequence[ClaimedRun]) -> Mapping[int, TaskVersion]:
         backoff = Backoff()

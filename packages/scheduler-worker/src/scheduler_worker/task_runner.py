@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from scheduler_core.decisions.retry_rules import retry_delay_seconds
+from scheduler_core.errors import TemplateError
 from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.models import ClaimedRun, FinishedRun, RunKey, TaskRunStatus, TaskVersion
 from scheduler_worker.error_text import described, storable, too_large
 from scheduler_worker.live_run import LiveRun, StopReason
+from scheduler_worker.parameter_templates import ParameterTemplates
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -43,7 +45,12 @@ class TaskRunner:
         self._result_limit_bytes = result_limit_bytes
         self._random = random or _random
         self._traced = traced
+        self._templates = ParameterTemplates()
         self._checked: set[int] = set()
+
+    def needs_inputs(self, claimed: ClaimedRun, version: TaskVersion) -> bool:
+        """Whether `live.inputs` is to be set before `run`: the run's parameters may ask for the runs upstream."""
+        return self._templates.need_upstream(claimed, version)
 
     async def run(self, live: LiveRun, version: TaskVersion, output: RunOutput) -> FinishedRun | None:
         """Carry out one attempt; None when nothing is to be reported: it is to be handed back, or was lost.
@@ -55,7 +62,7 @@ class TaskRunner:
             return None
         outcome: RunOutcome | None
         try:
-            outcome = await self._outcome(executor, live.claimed, version, output)
+            outcome = await self._outcome(executor, live, version, output)
             if not isinstance(outcome, RunOutcome):
                 raise TypeError(f"it gave a {type(outcome).__name__} instead of a RunOutcome")
         except asyncio.CancelledError:
@@ -90,16 +97,24 @@ class TaskRunner:
         )
 
     async def _outcome(
-        self, executor: TaskExecutor, claimed: ClaimedRun, version: TaskVersion, output: RunOutput
+        self, executor: TaskExecutor, live: LiveRun, version: TaskVersion, output: RunOutput
     ) -> RunOutcome:
+        claimed = live.claimed
         parameters = version.parameters
         if claimed.parameters is not None:
             parameters = {**parameters, **_decode_parameters(claimed.parameters)}
-        if claimed.parameters is not None or version.id not in self._checked:
+        is_own = claimed.parameters is not None
+        if self._templates.are_in(claimed, version):
+            is_own = True
+            try:
+                parameters = await self._templates.rendered(parameters, claimed, version, live.inputs)
+            except TemplateError as error:
+                return _failed(str(error), retryable=False)
+        if is_own or version.id not in self._checked:
             problems = executor.check(parameters)
             if problems:
                 return _failed(" ".join(problems), retryable=False)
-            if claimed.parameters is None:
+            if not is_own:
                 self._checked.add(version.id)
         context = RunContext(
             run_id=claimed.id,
@@ -112,6 +127,9 @@ class TaskRunner:
             trace_context=claimed.trace_context,
             interval_from=claimed.interval_from,
             interval_to=claimed.interval_to,
+            shard_index=claimed.shard_index,
+            shard_total=claimed.shard_total,
+            item=None if claimed.item is None else msgspec.json.decode(claimed.item),
         )
         if claimed.trace_context is None or self._traced is None:
             return await executor.execute(parameters, context, output)

@@ -71,8 +71,12 @@ class WorkerConfig(ConfigSection):
     http_body_limit_bytes: Bytes = setting(65_536, "How much of an HTTP response's body is kept in the result.")
 
     def problems(self) -> list[str]:
-        """A lease too short for its heartbeat, and results that could not hold a response."""
-        found = []
+        """Queues of other workers, a lease too short for its heartbeat, results that could not hold a response."""
+        found = [
+            f"queues names {name!r}; queues that begin with @ are each the own queue of a worker. Use another name."
+            for name in self.queues
+            if name.startswith("@")
+        ]
         shortest = LEASE_TO_HEARTBEAT_MIN * self.heartbeat_interval_seconds
         if self.lease_seconds < shortest:
             found.append(

@@ -49,6 +49,8 @@ class WorkerService:
         self._config = config
         self._identity = ProcessIdentity.own()
         self._worker_id = config.worker_id or default_worker_id(self._identity)
+        # Beside those that it shares, a queue of its own, for runs that are meant for just this worker.
+        self._queues = (*config.queues, own_queue(self._worker_id))
         self._runner = TaskRunner(executors.get, result_limit_bytes=config.result_limit_bytes, traced=traced)
         self._versions = VersionCache()
 
@@ -81,7 +83,7 @@ class WorkerService:
         session = new_session(
             self._identity,
             worker_id=self._worker_id,
-            queues=self._config.queues,
+            queues=self._queues,
             task_types=tuple(types),
             places=self._config.max_concurrent_tasks,
             lease_seconds=self._config.lease_seconds,
@@ -123,7 +125,7 @@ class WorkerService:
             queue=self._queue,
             clock=self._clock,
             config=self._config,
-            lanes=[Lane(queue, task_type) for queue in self._config.queues for task_type in types],
+            lanes=[Lane(queue, task_type) for queue in self._queues for task_type in types],
             runner=self._runner,
             versions=self._versions,
             heartbeat=heartbeat,
@@ -138,6 +140,11 @@ def check_user(config: WorkerConfig) -> None:
     if not config.allow_root:
         raise RunsAsRootError
     logger.warning("The worker runs as root (worker.allow_root): every task can change anything on this machine.")
+
+
+def own_queue(worker_id: str) -> str:
+    """The queue that nobody but this worker serves; no task can be sent there, for no task's queue begins like that."""
+    return f"@{worker_id}"
 
 
 def default_worker_id(identity: ProcessIdentity) -> str:

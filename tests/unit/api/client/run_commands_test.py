@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fixtures.fake_api import Answer, FakeApi, Received, log_document, page_of, run_document
+from scheduler_api.client import waiting_notes
 from scheduler_core.runtime.cli import main
 
 Capture = pytest.CaptureFixture[str]
@@ -136,6 +137,56 @@ def test_run_wait_exit_code(fake_api: FakeApi, statuses: list[str], code: int) -
     assert main(["run", "wait", *(str(n + 1) for n in range(len(statuses)))]) == code
 
 
+def test_run_wait_tells_the_whole_error(fake_api: FakeApi, capsys: Capture) -> None:
+    """Of what did not complete, on stderr; the table on a pipe has it uncut, too."""
+    error = f"{'x' * 100} {'y' * 100}\nlast line"
+    fake_api.answer("GET", "/api/v1/task-runs/7", run_document(status="FAILED", error=error))
+    assert main(["run", "wait", "7", "--quiet"]) == 10
+    shown = capsys.readouterr()
+    assert shown.err == f"Run 7 of extract is FAILED: {error}\n"
+    assert shown.out.splitlines()[1].endswith(f"{'x' * 100} {'y' * 100} last line")
+
+
+def test_run_wait_tells_each_reason_once(fake_api: FakeApi, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while the first thing that keeps the run is told on stderr, and again when it is another."""
+    monkeypatch.setattr(waiting_notes, "LOOK_SECONDS", 0.0)
+    reasons = [
+        {"code": code, "message": f"It is {code}.", "clears": "Time.", "blocks": blocks, "run_id": None, "task": None}
+        for code, blocks in (("PAUSED", True), ("NO_WORKER", True), ("BROKER_UNREACHABLE", False))
+    ]
+    told = [{"blockers": [reason]} for reason in (reasons[0], reasons[0], reasons[1], reasons[2])]
+    fake_api.answer("GET", "/api/v1/task-runs/7/explain", *told)
+    waiting = run_document(status="PENDING")
+    fake_api.answer("GET", "/api/v1/task-runs/7", *[waiting] * 4, run_document(status="RUNNING"), run_document())
+    assert main(["run", "wait", "7"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "Run 7 waits: It is PAUSED. What clears it: Time.",
+        "Run 7 waits: It is NO_WORKER. What clears it: Time.",
+    ]
+
+
+def test_run_retry_of_a_paused_task_says_when_it_starts(fake_api: FakeApi, capsys: Capture) -> None:
+    """The new run waits for the task to be resumed, which is said at once."""
+    fake_api.answer("POST", "/api/v1/task-runs/6/retry", run_document(status="PENDING"), status=201)
+    paused = {"code": "PAUSED", "message": "Task 'extract' is paused.", "clears": "Resume it."}
+    fake_api.answer("GET", "/api/v1/task-runs/7/explain", {"blockers": [paused]})
+    assert main(["run", "retry", "6"]) == 0
+    assert "Task 'extract' is paused. Run 7 starts when it is resumed. Resume it.\n" in capsys.readouterr().err
+
+
+def test_run_show_says_what_a_run_waits_for_only_while_it_waits(fake_api: FakeApi, capsys: Capture) -> None:
+    """A skipped run keeps its count and waits for nothing; a group has no output of its own."""
+    fake_api.answer("GET", "/api/v1/task-runs/7", run_document(status="SKIPPED", waiting_on=2, group_size=1))
+    assert main(["run", "show", "7"]) == 0
+    shown = capsys.readouterr()
+    assert "Waits for" not in shown.out
+    assert "Group of\t1 run: " in shown.out
+    assert "run logs" not in shown.err
+    fake_api.answer("GET", "/api/v1/task-runs/7", run_document(status="PENDING", waiting_on=2, completed_at=None))
+    assert main(["run", "show", "7"]) == 0
+    assert "Waits for\t2 more: `scheduler explain run 7`" in capsys.readouterr().out
+
+
 def test_run_wait_time_out_names_the_runs(fake_api: FakeApi, capsys: Capture) -> None:
     """Giving up is exit code 6, and the runs that go on are named with their status."""
     fake_api.answer("GET", "/api/v1/task-runs/7", run_document(status="RUNNING"))
@@ -163,6 +214,14 @@ def test_run_cancel_shows_where_the_run_stands(fake_api: FakeApi, capsys: Captur
     out, err = capsys.readouterr()
     assert "RUNNING" in out
     assert "scheduler run wait 7" in err
+
+
+def test_run_cancel_of_a_group_says_that_it_ends_later(fake_api: FakeApi, capsys: Capture) -> None:
+    """The head waits until its runs have ended."""
+    head = run_document(status="PENDING", cancel_requested=True, completed_at=None, group_size=3)
+    fake_api.answer("POST", "/api/v1/task-runs/7/cancel", head)
+    assert main(["run", "cancel", "7"]) == 0
+    assert "Their runs are being stopped; see the end with `scheduler run wait 7`." in capsys.readouterr().err
 
 
 def test_run_retry_gives_the_new_run(fake_api: FakeApi, capsys: Capture) -> None:

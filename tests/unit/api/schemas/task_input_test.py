@@ -160,3 +160,19 @@ def test_read_task_never_fails_on_json(document: Any) -> None:
         assert all(isinstance(problem.message, str) for problem in result.problems)
         if not result.problems:
             assert msgspec.json.decode(msgspec.json.encode(result.definition), type=TaskDefinition) == result.definition
+
+
+def test_api_unit_task_input_refuses_a_schema_that_no_parameters_can_keep() -> None:
+    """What the schema requires has to be a parameter of the task's type."""
+    body = {
+        "name": "t",
+        "task_type": "shell",
+        "parameters": {"command": ["date"]},
+        "parameters_schema": {"required": ["command", "day", "values"]},
+    }
+
+    (problem,) = read_task(body, ["shell"]).problems
+
+    assert problem.field == "parameters_schema.required"
+    assert problem.message.startswith("'day' can never be given. A shell task has no such parameter.")
+    assert read_task({**body, "task_type": "other"}, ["other"]).problems == []

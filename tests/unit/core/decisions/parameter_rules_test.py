@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from scheduler_core.decisions.parameter_rules import BUILT_IN_TASK_TYPES, check_parameters
+from scheduler_core.errors import Problem
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,17 @@ def test_check_parameters_tells_all_problems_at_once() -> None:
 def test_built_in_task_types_are_the_three_of_the_contract() -> None:
     """shell, http and python are built in."""
     assert {"shell", "http", "python"} == BUILT_IN_TASK_TYPES
+
+
+@pytest.mark.parametrize(
+    ("task_type", "parameters"), [("shell", {"command": ["date"]}), ("http", {"url": "http://example.com/"})]
+)
+def test_check_parameters_leaves_room_for_values_of_templates(task_type: str, parameters: dict[str, Any]) -> None:
+    """Shell and http tasks take an object of values; who gives one by itself is told so."""
+    assert check_parameters(task_type, {**parameters, "values": {"day": "monday", "n": [1]}}) == []
+    (wrong,) = check_parameters(task_type, {**parameters, "values": "monday"})
+    assert wrong == Problem("parameters.values", "values is an object of names and values for templates, not a string.")
+    (unknown,) = check_parameters(task_type, {**parameters, "day": "monday"})
+    assert unknown.message.endswith("What only templates use stands in values.")
+    (python,) = check_parameters("python", {"callable": "a:b", "values": {}})
+    assert "What only" not in python.message

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from scheduler_api.client.client_error import ClientError
+from scheduler_api.client.table_layout import FOLDED, GAP, layout_of
 from scheduler_core.runtime.console import OutputFormat, complain, wants_colour
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _STATUS_STYLES = {
     "ENDED": "dim",
 }
 _MEASURED_ROWS = 200
+_ERROR_CHARACTERS_MAX = 60
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CONTROL_OR_LINE_END = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Colours may pass, and whatever else could move the cursor, retitle or reprogram the terminal may not.
@@ -65,18 +67,36 @@ class Output:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write a table to stdout: on a terminal its columns fold, in a pipe they are separated by tabs."""
+        """Write a table to stdout.
+
+        In a pipe columns are separated by tabs, and nothing is cut. On a terminal texts fold, of errors there is the
+        first line, columns without any value are dropped, and where there is no room the least needed ones, too.
+        """
         if not sys.stdout.isatty():
             _write_tabbed([headings, *rows])
             return
         from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        for heading in headings:
-            table.add_column(heading, overflow="fold", no_wrap=False)
+        console = _console(sys.stdout)
+        rows = _glanced(headings, rows)
+        layout = layout_of(headings, rows, console.width)
+        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, padding=(0, GAP, 0, 0))
+        for column, width in zip(layout.columns, layout.widths, strict=True):
+            folds = headings[column] in FOLDED
+            table.add_column(headings[column], width=width, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
         for row in rows:
-            table.add_row(*(_cell(value) for value in row))
-        self._draw(table)
+            table.add_row(*(_cell(row[column]) for column in layout.columns))
+        console.width = max(console.width, layout.width + GAP)
+        console.print(table)
+        if layout.left_out:
+            self.note(f"There is no room for {', '.join(layout.left_out)}; a wider terminal, or -o json, has them.")
+
+    def has_room(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+        """Whether each row of a table takes one line; in a pipe always."""
+        if not sys.stdout.isatty():
+            return True
+        width = _console(sys.stdout).width
+        return layout_of(headings, rows, 10_000).width <= width
 
     def lines(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Write a table of any length to stdout line by line: on a terminal as wide as its first rows ask for."""
@@ -118,6 +138,11 @@ class Output:
         if not self.quiet:
             sys.stderr.write(printable(text, keep_lines=True) + "\n")
 
+    def trouble(self, text: str) -> None:
+        """Write what went wrong with a run to stderr, --quiet or not; with -o json it is in the data."""
+        if not self.is_json:
+            sys.stderr.write(printable(text, keep_lines=True) + "\n")
+
     def error(self, error: ClientError) -> None:
         """Write an error to stderr: a paragraph, or its problem document with -o json."""
         if self.is_json:
@@ -136,6 +161,19 @@ class Output:
 
     def _draw(self, table: Any) -> None:
         _console(sys.stdout).print(table)
+
+
+def error_glance(error: str | None) -> str:
+    """The first line of an error, cut to a glance; "-" for none."""
+    line = ((error or "").strip().splitlines() or ["-"])[0]
+    return line if len(line) <= _ERROR_CHARACTERS_MAX else line[: _ERROR_CHARACTERS_MAX - 1] + "…"
+
+
+def _glanced(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [
+        [error_glance(cell) if heading == "ERROR" else cell for heading, cell in zip(headings, row, strict=True)]
+        for row in rows
+    ]
 
 
 class _Silence:

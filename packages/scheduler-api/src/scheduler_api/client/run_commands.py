@@ -1,16 +1,20 @@
 """`scheduler run …`: runs, what they print, and how they end."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from scheduler_api.client.client_error import UsageError
-from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
+from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
 from scheduler_api.client.listing import fetch_list, note_rest
-from scheduler_api.client.run_view import RUN_HEADINGS, run_fields, run_row
+from scheduler_api.client.run_view import RUN_HEADINGS, run_fields, run_row, tell_errors
 from scheduler_api.client.run_waiting import exit_code_of, follow_log, is_final, read_log, wait_for_runs
 from scheduler_api.client.task_name_completion import complete_task_names
+from scheduler_api.client.waiting_notes import note_paused
 from scheduler_core.runtime.exit_code import ExitCode
+
+_DEPENDENTS_SHOWN = 5
 
 app = App(name="run", help="Look at runs, follow, cancel and retry them.")
 
@@ -21,6 +25,7 @@ def list_runs(
     *,
     task: Annotated[str | None, Parameter(completer=complete_task_names)] = None,
     status: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    stale: Annotated[bool, Parameter(negative=())] = False,
     namespace: str | None = None,
     limit: int = 50,
     every: Annotated[bool, Parameter(name=["--all", "-a"], negative=())] = False,
@@ -34,6 +39,8 @@ def list_runs(
         Only runs of this task (name or id).
     status
         Only runs in this status, such as RUNNING or FAILED. Can be repeated.
+    stale
+        Only runs that had waited for an interval which has been run again since.
     namespace
         Only runs of this namespace.
     limit
@@ -42,11 +49,19 @@ def list_runs(
         Show all of them, page after page.
     """
     with options.session() as session:
-        path: tuple[str, ...] = ("tasks", task, "runs") if task is not None else ("task-runs",)
+        path: tuple[str, ...] = ("task-runs",)
+        only: dict[str, str | None] = {}
+        if stale:
+            only = {"stale": "true", "task": task}
+        elif task is not None:
+            path = ("tasks", task, "runs")
         statuses = [text.upper() for text in status] or None
-        page = fetch_list(session, *path, limit=limit, every=every, status=statuses, namespace=namespace)
+        page = fetch_list(session, *path, limit=limit, every=every, status=statuses, namespace=namespace, **only)
         if session.output.is_json:
             session.output.json(page)
+            return ExitCode.OK
+        if not page["items"] and stale:
+            session.output.note("No run is stale: nothing that one had waited for was run again since.")
             return ExitCode.OK
         if not page["items"]:
             what = f" in status {' or '.join(statuses)}" if statuses else ""
@@ -54,6 +69,8 @@ def list_runs(
             session.output.note(f"No runs{what} yet. Start one with `{start}`.")
             return ExitCode.OK
         session.output.table(RUN_HEADINGS, [run_row(run) for run in page["items"]])
+        if stale:
+            session.output.note("Run them again with `scheduler run retry ID`.")
         note_rest(session, page)
         return ExitCode.OK
 
@@ -74,7 +91,45 @@ def show_run(run: int, /, *, options: ClientOptions = DEFAULT_OPTIONS) -> int:
             session.output.json(found)
         else:
             session.output.fields(run_fields(found))
-            session.output.note(f"Its output: `scheduler run logs {run}`")
+            if found.get("group_size") is None:
+                session.output.note(f"Its output: `scheduler run logs {run}`")
+        return ExitCode.OK
+
+
+@app.command(name="group")
+@client_command
+def show_group(
+    run: int,
+    /,
+    *,
+    limit: int = 50,
+    every: Annotated[bool, Parameter(name=["--all", "-a"], negative=())] = False,
+    options: ClientOptions = DEFAULT_OPTIONS,
+) -> int:
+    """Show the runs that a run stands for: its shards, mapped items, copies on workers, or its sub-flow.
+
+    Parameters
+    ----------
+    run
+        Id of the run that stands for the others.
+    limit
+        How many to show.
+    every
+        Show all of them, page after page.
+    """
+    from scheduler_api.client.flow_view import MEMBER_HEADINGS, member_row
+    from scheduler_api.client.flow_words import group_words
+
+    with options.session() as session:
+        group = fetch_list(session, "task-runs", run, "group", limit=limit, every=every)
+        if session.output.is_json:
+            session.output.json(group)
+            return ExitCode.OK
+        head = group["head"]
+        told = group_words(group["group"], head["status"])
+        session.output.table(MEMBER_HEADINGS, [member_row(member) for member in group["items"]])
+        session.output.note(f"Run {run} of {head['task_name']} is {head['status']}: {told}.")
+        note_rest(session, group)
         return ExitCode.OK
 
 
@@ -171,6 +226,7 @@ def wait_runs(
             session.output.json({"items": ended, "next_cursor": None})
         else:
             session.output.table(RUN_HEADINGS, [run_row(run) for run in ended])
+            tell_errors(session.output, ended)
         return exit_code_of(run["status"] for run in ended)
 
 
@@ -188,10 +244,30 @@ def _act_on(runs: tuple[int, ...], action: str, options: ClientOptions) -> int:
             session.output.json(changed[0] if len(changed) == 1 else {"items": changed, "next_cursor": None})
             return ExitCode.OK
         session.output.table(RUN_HEADINGS, [run_row(run) for run in changed])
-        if any(run.get("cancel_requested") and run["status"] == "RUNNING" for run in changed):
-            ids = " ".join(str(run["id"]) for run in changed)
-            session.output.note(f"Their worker is stopping them; see the end with `scheduler run wait {ids}`.")
+        stopping = [run for run in changed if run.get("cancel_requested") and not is_final(run["status"])]
+        if stopping:
+            ids = " ".join(str(run["id"]) for run in stopping)
+            what = "Their runs are" if all(run.get("group_size") is not None for run in stopping) else "They are"
+            session.output.note(f"{what} being stopped; see the end with `scheduler run wait {ids}`.")
+        if action == "retry":
+            note_paused(session.api, session.output, changed[0]["id"], changed[0]["status"])
+            _note_dependents(session, changed)
         return ExitCode.OK
+
+
+def _note_dependents(session: Session, retried: Sequence[Mapping[str, Any]]) -> None:
+    """Say which runs are made of what is run again: only those of a slot have such."""
+    for run in retried:
+        if run.get("interval_from") is None:
+            continue
+        items = session.api.get("task-runs", run["id"], "dependents")["items"]
+        if items:
+            told = ", ".join(f"{item['id']} of {item['task_name']}" for item in items[:_DEPENDENTS_SHOWN])
+            more = f" and {len(items) - _DEPENDENTS_SHOWN} more" if len(items) > _DEPENDENTS_SHOWN else ""
+            session.output.note(
+                f"Runs that had waited for it are stale once run {run['id']} has completed: {told}{more}. "
+                "See them with `scheduler run list --stale`, and run them again with `scheduler run retry ID`."
+            )
 
 
 def _need(runs: tuple[int, ...]) -> None:

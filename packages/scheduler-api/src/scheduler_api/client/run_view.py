@@ -1,28 +1,31 @@
 """Runs as tables: what the columns of `run list` and the lines of `run show` say."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+from scheduler_api.client.flow_words import skip_words
 from scheduler_api.client.human_time import show_instant, show_time_between
+from scheduler_api.client.output import Output
 
 RUN_HEADINGS = ("ID", "TASK", "STATUS", "TRIGGER", "SCHEDULED", "TOOK", "ATTEMPT", "WORKER", "ERROR")
-_ERROR_CHARACTERS_MAX = 60
+_TOLD_MAX = 10
 
 
 def run_row(run: Mapping[str, Any]) -> list[str]:
-    """One run as a line of the list; the error is cut to a glance."""
+    """One run as a line of the list."""
     return [
         str(run["id"]),
         str(run.get("task_name") or run["task_id"]),
         str(run["status"]),
         str(run.get("trigger") or "-"),
         show_instant(run.get("scheduled_at")),
-        _took(run),
+        run_took(run),
         str(run.get("attempt", 0)),
         str(run.get("worker_id") or "-"),
-        _glance(run.get("error")),
+        str(run.get("error") or "-"),
     ]
 
 
@@ -38,15 +41,16 @@ def run_fields(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         *_interval(run),
         ("Started", show_instant(run.get("started_at"))),
         ("Completed", show_instant(run.get("completed_at"))),
-        ("Took", _took(run)),
+        ("Took", run_took(run)),
         ("Attempt", _attempt(run)),
         ("Worker", str(run.get("worker_id") or "-")),
         ("Queue", f"{run.get('queue')}, priority {run.get('priority')}"),
     ]
-    if run.get("waiting_on"):
-        pairs.append(("Waits for", f"{run['waiting_on']} upstream runs"))
+    if run.get("waiting_on") and not run.get("completed_at") and run.get("group_size") is None:
+        pairs.append(("Waits for", f"{run['waiting_on']} more: `scheduler explain run {run['id']}`"))
     if run.get("not_before"):
         pairs.append(("Not before", show_instant(run["not_before"])))
+    pairs += _place(run)
     if run.get("cancel_requested"):
         pairs.append(("Cancel", "requested"))
     if run.get("parameters"):
@@ -65,7 +69,29 @@ def _interval(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("Covers", f"{show_instant(run['interval_from'])} until {show_instant(run.get('interval_to'))}")]
 
 
-def _took(run: Mapping[str, Any]) -> str:
+def _place(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Why it was skipped, and what it is in its flow beside an ordinary run."""
+    pairs = []
+    if run.get("skip_reason"):
+        pairs.append(("Reason", skip_words(run["skip_reason"]) or "-"))
+    if run.get("stale_since"):
+        since = f"since {show_instant(run['stale_since'])}, when run {run['stale_run_id']} had completed"
+        pairs.append(("Stale", f"{since}: `scheduler run retry {run['id']}`"))
+    if run.get("trigger_rule"):
+        pairs.append(("Rule", str(run["trigger_rule"])))
+    if run.get("group_size") is not None:
+        word = "run" if run["group_size"] == 1 else "runs"
+        pairs.append(("Group of", f"{run['group_size']} {word}: `scheduler run group {run['id']}`"))
+    if run.get("group_id") is not None:
+        index = f", index {run['shard_index']} of {run['shard_total']}" if run.get("shard_index") is not None else ""
+        pairs.append(("In group", f"{run['group_id']}{index}"))
+    if run.get("item") is not None:
+        pairs.append(("Item", json.dumps(run["item"], ensure_ascii=False)))
+    return pairs
+
+
+def run_took(run: Mapping[str, Any]) -> str:
+    """How long its last attempt took, or has taken so far."""
     if run.get("status") == "RUNNING" and run.get("started_at"):
         return show_time_between(run["started_at"], datetime.now(UTC).isoformat()) + " so far"
     return show_time_between(run.get("started_at"), run.get("completed_at"))
@@ -74,15 +100,19 @@ def _took(run: Mapping[str, Any]) -> str:
 def _attempt(run: Mapping[str, Any]) -> str:
     text = str(run.get("attempt", 0))
     told = [
-        f"{run[name]} {name}" + (f", {run['max_retries']} retries allowed" if name == "failures" else "")
+        f"{run[name]} {name if run[name] > 1 else name[:-2] if name == 'losses' else name[:-1]}"
+        + (
+            f", {run['max_retries']} {'retry' if run['max_retries'] == 1 else 'retries'} allowed"
+            if name == "failures"
+            else ""
+        )
         for name in ("failures", "losses")
         if run.get(name)
     ]
     return f"{text} ({', '.join(told)})" if told else text
 
 
-def _glance(error: str | None) -> str:
-    if not error:
-        return "-"
-    line = error.strip().splitlines()[0] if error.strip() else "-"
-    return line if len(line) <= _ERROR_CHARACTERS_MAX else line[: _ERROR_CHARACTERS_MAX - 1] + "…"
+def tell_errors(output: Output, runs: Iterable[Mapping[str, Any]]) -> None:
+    """Say of the first runs that did not complete why, in full."""
+    for run in islice((run for run in runs if run["status"] != "COMPLETED" and run.get("error")), _TOLD_MAX):
+        output.trouble(f"Run {run.get('run_id') or run['id']} of {run['task_name']} is {run['status']}: {run['error']}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scheduler_api.client.client_error import WaitTimeoutError
 from scheduler_api.client.output import Output
+from scheduler_api.client.waiting_notes import WaitingNotes
 from scheduler_core.runtime.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def wait_for_runs(
     timeout_seconds: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[dict[str, Any]]:
-    """The runs, in the order of the ids, once all of them are final.
+    """The runs, in the order of the ids, once all of them are final; why the first one waits is told after a while.
 
     Raises WaitTimeoutError, naming those that are not, after `timeout_seconds`.
     """
@@ -57,6 +58,7 @@ def wait_for_runs(
     runs: dict[int | str, dict[str, Any]] = {}
     waiting = list(dict.fromkeys(run_ids))
     pause = POLL_SECONDS_FIRST
+    notes = WaitingNotes(api, output)
     with output.progress(_waiting_text(waiting, runs)) as progress:
         while True:
             still = []
@@ -70,6 +72,7 @@ def wait_for_runs(
             if not waiting:
                 return [runs[run_id] for run_id in run_ids]
             progress.say(_waiting_text(waiting, runs))
+            notes.look(waiting[0], runs[waiting[0]]["status"])
             left = float("inf") if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 raise WaitTimeoutError(

@@ -7,9 +7,10 @@ from cyclopts import App, Parameter
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
 from scheduler_api.client.file_names import check_file_names
+from scheduler_api.client.flow_flags import WITHOUT_GROUP
 from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_api.client.run_commands import check_wait_timeout
-from scheduler_api.client.run_view import RUN_HEADINGS, run_row
+from scheduler_api.client.run_view import RUN_HEADINGS, run_row, tell_errors
 from scheduler_api.client.run_waiting import exit_code_of, wait_for_runs
 from scheduler_api.client.schedule_preview import (
     dry_run_create,
@@ -18,9 +19,11 @@ from scheduler_api.client.schedule_preview import (
     preview_of_task,
     show_slots,
 )
+from scheduler_api.client.task_flow_words import show_dependencies
 from scheduler_api.client.task_input import TaskFlags, parse_parameters
 from scheduler_api.client.task_name_completion import complete_task_names
 from scheduler_api.client.task_view import TASK_HEADINGS, task_fields, task_row
+from scheduler_api.client.waiting_notes import note_paused
 from scheduler_core.runtime.exit_code import ExitCode
 
 app = App(name="task", help="Define, change, trigger and look at tasks.")
@@ -55,7 +58,8 @@ def create_task(
     body = {"name": name, **flags.fields(argv)}
     if "task_type" not in body:
         raise UsageError(
-            "What shall the task run? Give --command, --url, --callable, --type with --params, or a program after `--`."
+            "What shall the task run? Give --command, --url, --callable, --sub-flow, --type with --params, or a "
+            "program after `--`."
         )
     with options.session() as session:
         if dry_run:
@@ -63,7 +67,9 @@ def create_task(
         task = session.api.post("tasks", body=body, idempotent=True)
         _show_task_and_slots(session, task)
         if task.get("next_run_at") is None:
-            after = f"runs after {', '.join(task['dependencies'])}" if task["dependencies"] else "has no schedule"
+            after = (
+                f"runs after {show_dependencies(task['dependencies'])}" if task["dependencies"] else "has no schedule"
+            )
             session.output.note(f"It {after}. Run it now with `scheduler task trigger {task['name']}`.")
         return ExitCode.OK
 
@@ -148,6 +154,9 @@ def update_task(
     name: str | None = None,
     no_schedule: Annotated[bool, Parameter(negative=())] = False,
     no_depends_on: Annotated[bool, Parameter(negative=())] = False,
+    no_when: Annotated[bool, Parameter(negative=())] = False,
+    no_group: Annotated[bool, Parameter(negative=())] = False,
+    no_parameters_schema: Annotated[bool, Parameter(negative=())] = False,
     flags: TaskFlags = _NO_FLAGS,
     options: ClientOptions = DEFAULT_OPTIONS,
 ) -> int:
@@ -164,7 +173,13 @@ def update_task(
     no_schedule
         Take the schedule away.
     no_depends_on
-        Take all dependencies away.
+        Take all dependencies away; --depends-on and --depends-on-interval replace them all, too.
+    no_when
+        Take the condition away.
+    no_group
+        Take away what makes several runs of one; with --shards, --map-over or the like, what did so before.
+    no_parameters_schema
+        Take the schema of the parameters away.
     """
     body = flags.fields(argv)
     namespace = body.pop("namespace", None)
@@ -173,11 +188,15 @@ def update_task(
     for taken, flag, field, nothing in (
         (no_schedule, "--no-schedule", "schedule", None),
         (no_depends_on, "--no-depends-on", "dependencies", []),
+        (no_when, "--no-when", "when", None),
+        (no_parameters_schema, "--no-parameters-schema", "parameters_schema", None),
     ):
         if taken and field in body:
             raise UsageError(f"{flag} contradicts the flag that sets {field}. Give one of them.")
         if taken:
             body[field] = nothing
+    if no_group:
+        body = {**WITHOUT_GROUP, **body}
     if not body:
         raise UsageError("Nothing to change: name a flag, such as --schedule or --priority.")
     with options.session() as session:
@@ -279,6 +298,9 @@ def trigger_task(
             session.output.table(RUN_HEADINGS, [run_row(run) for run in runs])
             if not wait:
                 session.output.note(f"Follow it with `scheduler run logs {runs[0]['id']} --follow`.")
+                note_paused(session.api, session.output, runs[0]["id"], runs[0]["status"])
+            else:
+                tell_errors(session.output, runs)
         return exit_code_of(run["status"] for run in runs) if wait else ExitCode.OK
 
 

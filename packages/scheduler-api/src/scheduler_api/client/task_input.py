@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from scheduler_api.client.client_error import UsageError
-from scheduler_api.client.schedule_flags import WHEN, ScheduleFlags
-from scheduler_api.client.task_name_completion import complete_task_names
+from scheduler_api.client.flow_flags import FlowFlags, read_schema
 from scheduler_core.errors import Problem
 
 _WHAT = Group("What to run", sort_key=10)
@@ -18,7 +17,7 @@ _HOW = Group("How", sort_key=30)
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class TaskFlags(ScheduleFlags):
+class TaskFlags(FlowFlags):
     """The fields of a task that can be given as flags; None means that the flag was not given."""
 
     type: Annotated[
@@ -43,16 +42,9 @@ class TaskFlags(ScheduleFlags):
     params: Annotated[
         str | None, Parameter(group=_WHAT, help="All parameters as one JSON object; --param wins over it.")
     ] = None
-    depends_on: Annotated[
-        tuple[str, ...],
-        Parameter(
-            group=WHEN,
-            negative=(),
-            completer=complete_task_names,
-            show_default=False,
-            help="Run after this task has. Can be repeated.",
-        ),
-    ] = ()
+    parameters_schema: Annotated[
+        str | None, Parameter(group=_WHAT, help="JSON Schema that the parameters keep: a file, or JSON.")
+    ] = None
     queue: Annotated[str | None, Parameter(group=_HOW, help="Queue whose workers take the runs [default].")] = None
     priority: Annotated[int | None, Parameter(group=_HOW, help="Greater goes first [5].")] = None
     timeout: Annotated[
@@ -71,8 +63,9 @@ class TaskFlags(ScheduleFlags):
         if parameters is not None:
             fields["parameters"] = parameters
         fields.update(self.schedule_fields())
-        if self.depends_on:
-            fields["dependencies"] = list(self.depends_on)
+        fields.update(self.flow_fields())
+        if self.parameters_schema is not None:
+            fields["parameters_schema"] = read_schema(self.parameters_schema)
         if self.timeout is not None:
             fields["timeout_seconds"] = _timeout(self.timeout)
         for name in ("queue", "priority", "max_retries", "namespace", "description"):
@@ -91,6 +84,8 @@ class TaskFlags(ScheduleFlags):
             ways.append(("--url", "http", {"url": self.url}))
         if self.callable is not None:
             ways.append(("--callable", "python", {"callable": self.callable}))
+        if self.sub_flow is not None:
+            ways.append(("--sub-flow", "flow", {}))
         if len(ways) > 1:
             raise UsageError(f"{' and '.join(way for way, _, _ in ways)} exclude each other: a task does one thing.")
         task_type = self.type

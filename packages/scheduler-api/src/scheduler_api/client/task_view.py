@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any
 
 from scheduler_api.client.human_time import parse_instant, show_duration, show_instant
+from scheduler_api.client.task_flow_words import show_dependencies, task_flow_fields
 
 TASK_HEADINGS = ("ID", "NAME", "STATUS", "TYPE", "SCHEDULE", "NEXT RUN", "AFTER")
 
@@ -19,7 +20,7 @@ def task_row(task: Mapping[str, Any]) -> list[str]:
         str(task["task_type"]),
         show_schedule(task.get("schedule")),
         _next_run(task),
-        ", ".join(task.get("dependencies") or ()) or "-",
+        show_dependencies(task.get("dependencies")),
     ]
 
 
@@ -35,6 +36,7 @@ def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Description", str(task.get("description") or "-")),
         ("Type", str(task["task_type"])),
         ("Parameters", json.dumps(task.get("parameters") or {}, indent=2, ensure_ascii=False)),
+        *_schema(task),
         ("Schedule", show_schedule(task.get("schedule"), in_full=True)),
         ("Next run", _next_run(task)),
     ]
@@ -42,7 +44,8 @@ def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
         pairs.append(("", show_instant(next_run, UTC)))
     timeout = task.get("timeout_seconds")
     pairs += [
-        ("After", ", ".join(task.get("dependencies") or ()) or "-"),
+        ("After", show_dependencies(task.get("dependencies"), in_full=True)),
+        *task_flow_fields(task),
         ("Queue", f"{task['queue']}, priority {task['priority']}"),
         ("Time-out", "none" if timeout is None else show_duration(float(timeout))),
         ("Retries", _retries(int(task.get("max_retries") or 0), retry)),
@@ -120,6 +123,11 @@ def _late_slots(task: Mapping[str, Any]) -> str:
         misfire += f", at most {task.get('misfire_runs_max')}"
     grace = task.get("misfire_grace_seconds")
     return misfire + ("" if grace is None else f", up to {show_duration(float(grace))} late")
+
+
+def _schema(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+    schema = task.get("parameters_schema")
+    return [] if schema is None else [("Schema", json.dumps(schema, indent=2, ensure_ascii=False))]
 
 
 def _retries(max_retries: int, retry: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from litestar import Request
 
 from scheduler_api.api_error import InvalidQueryError
 from scheduler_api.schemas.cursor import decode_cursor
+from scheduler_core.decisions.flow_status import FLOW_STATUSES
 from scheduler_core.decisions.nearest import hint, nearest
 from scheduler_core.errors import Problem
 from scheduler_core.models import DEFAULT_NAMESPACE, TaskRunStatus, TaskStatus
@@ -67,6 +68,23 @@ RUN_STATUS = QueryParameter(
 )
 TASK = QueryParameter("task", "text", "Only runs of this task: its id, or its name within `namespace`.")
 FLOW_ID = QueryParameter("flow_id", "integer", "Only runs of this flow.", low=1)
+NODES = QueryParameter("nodes", "flag", "Whether to show its runs and edges, or to count them only.", default=True)
+GROUP_ID = QueryParameter("group_id", "integer", "Only runs that belong to the group of this run.", low=1)
+STALE = QueryParameter(
+    "stale",
+    "flag",
+    "Only runs that had waited for an interval which has been run again since, and were not run again themselves.",
+    default=False,
+)
+ROOT_TASK = QueryParameter(
+    "task", "text", "Only flows that begin with this task: its id, or its name within `namespace`."
+)
+FLOW_STATUS = QueryParameter(
+    "status",
+    "choices",
+    "Only flows in this status; may be repeated, or hold several with commas between.",
+    choices=tuple(status.value for status in FLOW_STATUSES),
+)
 SLOT_COUNT = QueryParameter("count", "integer", "How many slots to show.", 10, 1, 1000)
 VIEWER_TIMEZONE = QueryParameter("timezone", "text", "A time zone to show each slot in, beside the schedule's own.")
 ALIVE = QueryParameter("alive", "flag", "Only sessions that are alive.", default=False)
@@ -77,6 +95,7 @@ NEWEST = QueryParameter(
 )
 FROM = QueryParameter("from", "instant", "Only what is not before this instant.")
 TO = QueryParameter("to", "instant", "Only what is before this instant.")
+SLOT = QueryParameter("slot", "instant", "The instant of a slot of the task's schedule.")
 
 
 def cursor_of(kind: str, name: str = "cursor", length: int = 1) -> QueryParameter:

@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from scheduler_api.schemas.dependency_input import read_dependencies
 from scheduler_api.schemas.object_reader import read_object
+from scheduler_api.schemas.parameter_input import definition_schema_problems
 from scheduler_api.schemas.schedule_input import in_timezone, read_schedule, timezone_problems
 from scheduler_api.schemas.task_schema import READ_ONLY_FIELDS, RetryBody, TaskBody
 from scheduler_core.decisions.schedule_check import check_schedule
 from scheduler_core.decisions.task_rules import check_definition
 from scheduler_core.errors import InvalidInputError, Problem
-from scheduler_core.models import RetryPolicy, Schedule, TaskDefinition
+from scheduler_core.models import FLOW_TASK_TYPE, RetryPolicy, Schedule, TaskDefinition
 
 
 class ReadTask(NamedTuple):
@@ -26,12 +28,15 @@ class ReadTask(NamedTuple):
 
 def read_task(document: Any, task_types: Collection[str] | None, path: str = "") -> ReadTask:
     """A whole definition. `task_types` are the types that somebody can run; None leaves that open."""
-    values, problems = read_object(_readable(document), TaskBody, path=path, read_only=READ_ONLY_FIELDS)
+    readable = _readable(document)
+    values, problems = read_object(readable, TaskBody, path=path, read_only=READ_ONLY_FIELDS)
     if not isinstance(document, dict):
         return ReadTask(TaskDefinition(name="unnamed", task_type=""), problems)
-    fields, schedule_problems = _fields(document, values, None)
+    if "task_type" not in readable:
+        problems.append(Problem(f"{path}task_type", "task_type is missing."))
+    fields, field_problems = _fields(document, values, None)
     definition = TaskDefinition(**{"name": "unnamed", "task_type": "", **fields})
-    judged = schedule_problems + _beside_schedule(check_definition(definition, task_types))
+    judged = field_problems + _judged(definition, task_types)
     return ReadTask(definition, problems + _news(problems, judged, path))
 
 
@@ -40,11 +45,11 @@ def read_task_changes(document: Any, before: TaskDefinition, task_types: Collect
     values, problems = read_object(_readable(document), TaskBody, partial=True, read_only=READ_ONLY_FIELDS)
     if not isinstance(document, dict):
         return ReadTask(before, problems)
-    fields, schedule_problems = _fields(document, values, before)
+    fields, field_problems = _fields(document, values, before)
     definition = msgspec.structs.replace(before, **fields)
     if definition.namespace != before.namespace:
-        schedule_problems.append(namespace_problem(before.namespace))
-    judged = schedule_problems + _beside_schedule(check_definition(definition, {*task_types, before.task_type}))
+        field_problems.append(namespace_problem(before.namespace))
+    judged = field_problems + _judged(definition, {*task_types, before.task_type})
     return ReadTask(definition, problems + _news(problems, judged))
 
 
@@ -56,10 +61,14 @@ def namespace_problem(namespace: str) -> Problem:
 
 
 def _readable(document: Any) -> Any:
-    """The body without its schedule, which has its own reader: of that every readable part is judged."""
+    """The body without its schedule, which has its own reader (of that every readable part is judged), and its type.
+
+    Who gives a sub-flow need not say that the type is flow.
+    """
     if not isinstance(document, dict):
         return document
-    return {name: value for name, value in document.items() if name != "schedule"}
+    implied = {"task_type": FLOW_TASK_TYPE} if document.get("sub_flow") is not None else {}
+    return {**implied, **{name: value for name, value in document.items() if name != "schedule"}}
 
 
 def _fields(
@@ -67,8 +76,9 @@ def _fields(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Fields of a definition from those of a body."""
     fields = {name: value for name, value in values.items() if name not in ("timezone", "retry")}
+    dependency_problems: list[Problem] = []
     if "dependencies" in fields:
-        fields["dependencies"] = tuple(fields["dependencies"])
+        fields["dependencies"], dependency_problems = read_dependencies(fields["dependencies"])
     if "retry" in values:
         retry: RetryBody = values["retry"]
         fields["retry"] = RetryPolicy(**msgspec.structs.asdict(retry))
@@ -79,7 +89,7 @@ def _fields(
         fields["schedule"], problems = _moved(before.schedule, timezone)
     else:
         problems = timezone_problems(timezone)
-    return fields, problems
+    return fields, problems + dependency_problems
 
 
 def _moved(before: Schedule | None, timezone: str) -> tuple[Schedule | None, list[Problem]]:
@@ -94,8 +104,9 @@ def _moved(before: Schedule | None, timezone: str) -> tuple[Schedule | None, lis
     return moved, check_schedule(moved)
 
 
-def _beside_schedule(problems: list[Problem]) -> list[Problem]:
+def _judged(definition: TaskDefinition, task_types: Collection[str] | None) -> list[Problem]:
     """Without those of the schedule: its reader has told them, and one that stays is not judged anew."""
+    problems = check_definition(definition, task_types) + definition_schema_problems(definition)
     return [problem for problem in problems if problem.field.partition(".")[0] != "schedule"]
 
 

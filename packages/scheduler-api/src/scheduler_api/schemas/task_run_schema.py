@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from scheduler_core.models import RunLogEntry, RunStatistics, SystemStatistics, TaskRun, WorkerSession
+from scheduler_core.models.interval_wait import DependentRun
 
 TRIGGER_COUNT_MAX = 10_000
 
@@ -46,6 +47,12 @@ class TaskRunItems(msgspec.Struct, kw_only=True):
     """The runs that a trigger with `count` has made."""
 
     items: list[TaskRun]
+
+
+class DependentRunItems(msgspec.Struct, kw_only=True):
+    """Runs that had waited for the slot that a run stands for, newest first."""
+
+    items: list[DependentRun]
 
 
 class RunLogPage(msgspec.Struct, kw_only=True):

@@ -5,13 +5,16 @@ from typing import Any
 
 import msgspec
 
+from scheduler_api.schemas.dependency_schema import DependencyBody, dependency_bodies
 from scheduler_api.schemas.schedule_schema import ScheduleBody, schedule_body
 from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.models import (
+    ALL_SUCCESS,
     DEFAULT_NAMESPACE,
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
     DEFAULT_TIMEOUT_SECONDS,
+    FLOW_TASK_TYPE,
     MisfirePolicy,
     OverlapPolicy,
     RetryPolicy,
@@ -33,16 +36,26 @@ class RetryBody(msgspec.Struct, kw_only=True):
 class TaskBody(msgspec.Struct, kw_only=True):
     """What a user writes down about a task. `schedule` is text (with `timezone` beside it) or an object.
 
-    `misfire` is for slots that are late because nothing planned them, later than `misfire_grace_seconds` at most (null:
-    any time; with skip 60 seconds). `overlap` is for slots whose task still has a run that has not ended.
+    `task_type` may be left out where `sub_flow` is given. `parameters_schema` is a JSON Schema that the parameters
+    keep. `misfire` is for slots that are late because nothing planned them, later than `misfire_grace_seconds` at most
+    (null: any time; with skip 60 seconds). `overlap` is for slots whose task still has a run that has not ended.
+
+    `dependencies` are names of tasks of the same flow, and objects. `trigger_rule` says how they are to have ended:
+    all_success, all_done, all_failed, one_success, one_failed, none_failed or at_least(N). `when` is an expression: a
+    run for which it is false is skipped. With `continue_on_failure` those who depend on this task take its failure for
+    a success. At most one of these makes a group of runs out of a run: `sub_flow` the flow of another task, `shards` so
+    many equal runs, `map_over` one for each item of a list, an expression, `broadcast` one on each live worker of the
+    queue. At most `max_parallel` of them run at once (null: all), and the group fails when more than
+    `tolerated_failures` of them have.
     """
 
     name: str
-    task_type: str
+    task_type: str = FLOW_TASK_TYPE
     parameters: dict[str, Any] = {}
+    parameters_schema: dict[str, Any] | None = None
     schedule: str | ScheduleBody | None = None
     timezone: str | None = None
-    dependencies: list[str] = []
+    dependencies: list[str | DependencyBody] = []
     queue: str = DEFAULT_QUEUE
     priority: int = DEFAULT_PRIORITY
     timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS
@@ -52,6 +65,15 @@ class TaskBody(msgspec.Struct, kw_only=True):
     misfire_grace_seconds: float | None = SlotPolicies().misfire_grace_seconds
     misfire_runs_max: int = SlotPolicies().misfire_runs_max
     overlap: OverlapPolicy = SlotPolicies().overlap
+    trigger_rule: str = ALL_SUCCESS
+    when: str | None = None
+    continue_on_failure: bool = False
+    sub_flow: str | None = None
+    shards: int | None = None
+    map_over: str | None = None
+    broadcast: bool = False
+    max_parallel: int | None = None
+    tolerated_failures: int = 0
     namespace: str = DEFAULT_NAMESPACE
     description: str = ""
 
@@ -93,8 +115,9 @@ class TaskView(msgspec.Struct, kw_only=True):
     description: str
     task_type: str
     parameters: dict[str, Any]
+    parameters_schema: dict[str, Any] | None
     schedule: ScheduleBody | None
-    dependencies: tuple[str, ...]
+    dependencies: list[str | DependencyBody]
     queue: str
     priority: int
     timeout_seconds: float | None
@@ -104,6 +127,15 @@ class TaskView(msgspec.Struct, kw_only=True):
     misfire_grace_seconds: float | None
     misfire_runs_max: int
     overlap: OverlapPolicy
+    trigger_rule: str
+    when: str | None
+    continue_on_failure: bool
+    sub_flow: str | None
+    shards: int | None
+    map_over: str | None
+    broadcast: bool
+    max_parallel: int | None
+    tolerated_failures: int
     schedule_seed: int
     next_run_at: datetime | None
     created_at: datetime
@@ -112,7 +144,7 @@ class TaskView(msgspec.Struct, kw_only=True):
 
 READ_ONLY_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in TaskBody.__struct_fields__)
 
-_SAME_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in ("schedule", "retry"))
+_SAME_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in ("schedule", "retry", "dependencies"))
 
 
 def task_view(task: Task) -> TaskView:
@@ -124,6 +156,7 @@ def task_view(task: Task) -> TaskView:
     return TaskView(
         **fields,
         schedule=None if task.schedule is None else schedule_body(task.schedule),
+        dependencies=dependency_bodies(task.dependencies),
         retry=RetryView(**{name: getattr(task.retry, name) for name in RetryView.__struct_fields__}),
     )
 

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import and_, or_
 
 from scheduler_core.decisions.admission import birth_status
-from scheduler_core.models import FlowMember, FlowPlan, TaskGraph, TaskStatus
+from scheduler_core.models import ALL_SUCCESS, FlowMember, FlowPlan, TaskGraph, TaskNode, TaskStatus
 
 
 def find_cycle(graph: TaskGraph) -> list[str] | None:
@@ -94,7 +94,8 @@ def plan_flow(graph: TaskGraph, root_id: int, *, delayed: bool = False) -> FlowP
 
     With the root come all tasks downstream that have no schedule of their own, are not INACTIVE, and whose every
     upstream is in the flow or an ancestor of the root: an ancestor's data is taken as given when a task in the
-    middle of a graph is triggered. `delayed` says that the root may not start at once.
+    middle of a graph is triggered. `delayed` says that the root may not start at once. Edges from ancestors are not
+    counted: of several dependencies a trigger rule then judges those within the flow.
     """
     members, upstreams_within = _members(graph, root_id)
     position = {task_id: index for index, task_id in enumerate(members)}
@@ -104,18 +105,31 @@ def plan_flow(graph: TaskGraph, root_id: int, *, delayed: bool = False) -> FlowP
     needed = {upstream for upstream, _ in edges}
     return FlowPlan(
         members=tuple(
-            FlowMember(
-                task_id=task_id,
-                task_version_id=graph[task_id].task_version_id,
-                status=birth_status(
-                    graph[task_id].status, len(upstreams_within[task_id]), delayed and task_id == root_id
-                ),
-                waiting_on=len(upstreams_within[task_id]),
+            _member(
+                graph[task_id],
+                len(upstreams_within[task_id]),
+                delayed=delayed and task_id == root_id,
                 needs_settlement=position[task_id] in needed,
             )
             for task_id in members
         ),
         edges=edges,
+    )
+
+
+def _member(node: TaskNode, upstreams: int, *, delayed: bool, needs_settlement: bool) -> FlowMember:
+    options = node.flow_options
+    has_rule = upstreams > 0 and options.trigger_rule != ALL_SUCCESS
+    return FlowMember(
+        task_id=node.id,
+        task_version_id=node.task_version_id,
+        status=birth_status(node.status, upstreams, delayed or options.expands),
+        waiting_on=upstreams,
+        needs_settlement=needs_settlement or node.is_awaited,
+        trigger_rule=options.trigger_rule if has_rule else None,
+        upstreams=upstreams,
+        expands=options.expands,
+        is_tolerated=options.continue_on_failure,
     )
 
 

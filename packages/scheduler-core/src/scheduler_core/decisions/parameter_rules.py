@@ -1,7 +1,7 @@
 """What the built-in task types accept as parameters. Shell text is taken as it is: ; | & $ ( ) are legitimate."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,33 +11,58 @@ from scheduler_core.errors import Problem
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "shell": ("command", "shell", "env", "working_dir"),
-    "http": ("method", "url", "headers", "body", "expected_status"),
+    "shell": ("command", "shell", "env", "working_dir", "values"),
+    "http": ("method", "url", "headers", "body", "expected_status", "values"),
     "python": ("callable", "args", "kwargs"),
 }
 BUILT_IN_TASK_TYPES = frozenset(_KEYS)
+
+TEXT_PARAMETERS: Mapping[str, frozenset[str]] = {
+    "shell": frozenset({"command", "env", "working_dir"}),
+    "http": frozenset({"method", "url", "headers"}),
+}
+"""The parameters that consist of texts, by task type: what their templates give is made text."""
 
 _CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def check_parameters(task_type: str, parameters: Mapping[str, Any]) -> list[Problem]:
+def check_parameters(task_type: str, parameters: Mapping[str, Any], open_keys: Collection[str] = ()) -> list[Problem]:
     """Everything that is wrong with the parameters of a built-in type; other types are not judged here.
+
+    The values of `open_keys` are templates, of which nobody knows yet what they become.
 
     >>> check_parameters("shell", {"command": "date | wc -l; echo $(id)", "shell": True})
     []
-    >>> check_parameters("shell", {"comand": ["date"]})[0]
-    Problem(field='parameters.comand', message='A shell task has no such parameter. Did you mean command?')
+    >>> check_parameters("python", {"callabel": "a:b"})[0]
+    Problem(field='parameters.callabel', message='A python task has no such parameter. Did you mean callable?')
     """
     if task_type not in _KEYS:
         return []
     known = _KEYS[task_type]
     unknown = [
-        Problem(f"parameters.{key}", f"{_ARTICLE[task_type]} {task_type} task has no such parameter.{hint(key, known)}")
-        for key in parameters
-        if key not in known
+        Problem(f"parameters.{key}", unknown_parameter(task_type, key)) for key in parameters if key not in known
     ]
-    return unknown + [Problem(f"parameters.{key}", message) for key, message in _CHECKS[task_type](parameters)]
+    told = ((key, message) for key, message in _CHECKS[task_type](parameters) if key not in open_keys)
+    return unknown + [Problem(f"parameters.{key}", message) for key, message in told]
+
+
+def parameter_names(task_type: str) -> tuple[str, ...] | None:
+    """The parameters that a task type knows; None for a type that is not built in."""
+    return _KEYS.get(task_type)
+
+
+def unknown_parameter(task_type: str, key: str) -> str:
+    """What to say of a parameter that a built-in task type does not know."""
+    known = _KEYS[task_type]
+    remedy = " What only templates use stands in values." if "values" in known else ""
+    return f"{_ARTICLE[task_type]} {task_type} task has no such parameter.{hint(key, known)}{remedy}"
+
+
+def _check_values(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    values = parameters.get("values")
+    if values is not None and not isinstance(values, Mapping):
+        yield "values", f"values is an object of names and values for templates, not {_kind(values)}."
 
 
 def _check_shell(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -57,6 +82,7 @@ def _check_shell(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _check_argv(command, shell)
     yield from _check_text_map("env", parameters.get("env"), _environment_problem)
     yield from _check_text("working_dir", parameters.get("working_dir"))
+    yield from _check_values(parameters)
 
 
 def _check_argv(command: Any, shell: bool) -> Iterator[tuple[str, str]]:
@@ -95,6 +121,7 @@ def _check_http(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for status in statuses:
         if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
             yield "expected_status", f"{status!r:.80} is no HTTP status. Use numbers from 100 to 599: one, or a list."
+    yield from _check_values(parameters)
 
 
 def _url_problem(url: Any) -> str | None:

@@ -2,23 +2,24 @@
 
 import math
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Collection, Iterator
 
 import msgspec
 
+from scheduler_core.decisions.dependency_rules import check_dependencies
+from scheduler_core.decisions.flow_option_rules import check_flow_options
+from scheduler_core.decisions.name_rules import name_problems
 from scheduler_core.decisions.nearest import hint
 from scheduler_core.decisions.parameter_rules import check_parameters
 from scheduler_core.decisions.schedule_check import check_schedule
 from scheduler_core.decisions.slot_plan import RUNS_MAX
+from scheduler_core.decisions.templates import template_problems
+from scheduler_core.decisions.templating.markers import template_texts
 from scheduler_core.errors import Problem
 from scheduler_core.models import RetryPolicy, TaskDefinition
 
-NAME_LENGTH_MAX = 255
 LABEL_LENGTH_MAX = 100
 DESCRIPTION_LENGTH_MAX = 10_000
-DEPENDENCIES_MAX = 50
 MAX_RETRIES_MAX = 100
 PARAMETERS_BYTES_MAX = 1_048_576
 SECONDS_MAX = 7 * 86_400.0
@@ -36,7 +37,7 @@ def check_definition(definition: TaskDefinition, task_types: Collection[str] | N
     >>> [p.field for p in check_definition(TaskDefinition(name="7", task_type="shel", priority=11), ["shell"])]
     ['name', 'task_type', 'priority']
     """
-    problems = [Problem("name", message) for message in _name_problems(definition.name)]
+    problems = [Problem("name", message) for message in name_problems(definition.name)]
     problems += _check_label("namespace", definition.namespace)
     problems += _check_task_type(definition.task_type, task_types)
     problems += _check_label("queue", definition.queue)
@@ -46,29 +47,13 @@ def check_definition(definition: TaskDefinition, task_types: Collection[str] | N
     problems += _check_parameters(definition)
     if definition.schedule is not None:
         problems += check_schedule(definition.schedule)
-    problems += _check_dependencies(definition)
+    problems += check_dependencies(definition)
+    problems += check_flow_options(definition)
     if len(definition.description) > DESCRIPTION_LENGTH_MAX or "\0" in definition.description:
         problems.append(
             Problem("description", f"A description has at most {DESCRIPTION_LENGTH_MAX} characters and no NUL.")
         )
     return problems
-
-
-def _name_problems(name: str) -> Iterator[str]:
-    if not name:
-        yield "A task needs a name."
-    if len(name) > NAME_LENGTH_MAX:
-        yield f"The name has {len(name)} characters; at most {NAME_LENGTH_MAX} are allowed. Shorten it."
-    if name.strip().isdigit():
-        yield f"The name '{name[:50]}' is all digits and would be taken for an id. Add a letter."
-    if name != name.strip():
-        yield f"The name '{name[:50]}' begins or ends with a space. Remove it."
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
-        yield f"The name {name[:50]!a} contains a control character. Remove it."
-    if name in (".", ".."):
-        yield f"The name '{name}' cannot be part of an address. Use letters."
-    if "/" in name or "\\" in name:
-        yield f"The name '{name[:50]}' contains a slash, which cannot be part of an address. Use - or . instead."
 
 
 def _check_label(field: str, value: str) -> Iterator[Problem]:
@@ -148,31 +133,13 @@ def _check_parameters(definition: TaskDefinition) -> Iterator[Problem]:
         )
     elif _has_nul(encoded):
         yield Problem("parameters", "The parameters contain a NUL character, which the database cannot store.")
-    yield from check_parameters(definition.task_type, definition.parameters)
+    if definition.parameters_schema is not None and _has_nul(msgspec.json.encode(definition.parameters_schema)):
+        yield Problem("parameters_schema", "The schema contains a NUL character, which the database cannot store.")
+    templated = {key for key, value in definition.parameters.items() if any(True for _ in template_texts(value))}
+    yield from check_parameters(definition.task_type, definition.parameters, open_keys=templated)
+    yield from template_problems(definition)
 
 
 def _has_nul(encoded: bytes) -> bool:
     # A backslash that is itself escaped does not begin an escape, so pairs of backslashes are taken away first.
     return b"\\u0000" in encoded and b"\\u0000" in encoded.replace(b"\\\\", b"")
-
-
-def _check_dependencies(definition: TaskDefinition) -> Iterator[Problem]:
-    names = definition.dependencies
-    if names and definition.schedule is not None:
-        yield Problem(
-            "dependencies",
-            "A task with dependencies runs when they have completed, so it cannot have a schedule of its own. "
-            "Remove the schedule, or the dependencies.",
-        )
-    if len(names) > DEPENDENCIES_MAX:
-        yield Problem(
-            "dependencies", f"{len(names)} dependencies are named; at most {DEPENDENCIES_MAX} are allowed in one task."
-        )
-        return
-    if definition.name in names:
-        yield Problem("dependencies", f"'{definition.name[:50]}' cannot depend on itself.")
-    for name in sorted(name for name, count in Counter(names).items() if count > 1):
-        yield Problem("dependencies", f"'{name[:50]}' is named more than once.")
-    for name in names:
-        if next(_name_problems(name), None) is not None:
-            yield Problem("dependencies", f"{name[:50]!a} cannot be the name of a task.")

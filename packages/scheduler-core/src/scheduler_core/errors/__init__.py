@@ -2,6 +2,7 @@
 
 from scheduler_core.errors.component_error import ComponentFailedError, ComponentMissingError
 from scheduler_core.errors.config_error import ConfigError, UnknownConfigKeyError
+from scheduler_core.errors.flow_error import FlowNotFoundError, FlowStateError, GroupNotFoundError
 from scheduler_core.errors.invalid_input_error import InvalidInputError, Problem
 from scheduler_core.errors.message_queue_error import MessageQueueError, MessageQueueUnavailableError
 from scheduler_core.errors.repository_error import (
@@ -19,6 +20,7 @@ from scheduler_core.errors.task_run_error import (
     TaskRunNotFoundError,
     TaskRunStateError,
 )
+from scheduler_core.errors.template_error import TemplateError
 from scheduler_core.errors.worker_error import SessionFencedError, WorkerIdTakenError
 
 __all__ = [
@@ -27,6 +29,9 @@ __all__ = [
     "ComponentMissingError",
     "ConfigError",
     "ConflictError",
+    "FlowNotFoundError",
+    "FlowStateError",
+    "GroupNotFoundError",
     "IllegalTransitionError",
     "InvalidInputError",
     "MessageQueueError",
@@ -43,6 +48,7 @@ __all__ = [
     "TaskNotFoundError",
     "TaskRunNotFoundError",
     "TaskRunStateError",
+    "TemplateError",
     "UnknownConfigKeyError",
     "WorkerIdTakenError",
 ]

@@ -4,13 +4,14 @@
 
     SchedulerError
     ├── InvalidInputError            what a person or program sent; lists every problem at once
+    ├── TemplateError                a template or expression that has no value
     ├── ConfigError
     │   └── UnknownConfigKeyError
     ├── ComponentMissingError, ComponentFailedError
     ├── RepositoryError
-    │   ├── NotFoundError            TaskNotFoundError, TaskRunNotFoundError
+    │   ├── NotFoundError            TaskNotFoundError, TaskRunNotFoundError, FlowNotFoundError, GroupNotFoundError
     │   ├── AlreadyExistsError       TaskNameTakenError
-    │   ├── ConflictError            TaskHasDependentsError, TaskRunStateError, IllegalTransitionError
+    │   ├── ConflictError            TaskHasDependentsError, TaskRunStateError, FlowStateError, IllegalTransitionError
     │   ├── SchemaVersionError
     │   └── StoreUnavailableError    the database cannot be reached; asking again later may help
     ├── MessageQueueError

@@ -2,7 +2,12 @@
 
 from scheduler_core.interfaces.clock import Clock
 from scheduler_core.interfaces.component import Component, ComponentContext
-from scheduler_core.interfaces.dispatch_strategy import DependencyChecker, DispatchStrategy
+from scheduler_core.interfaces.dispatch_strategy import DispatchStrategy
+from scheduler_core.interfaces.dispatcher_repository import DispatcherRepository
+from scheduler_core.interfaces.explanation_repository import ExplanationRepository
+from scheduler_core.interfaces.flow_repository import FlowRepository
+from scheduler_core.interfaces.flow_view_repository import FlowViewRepository
+from scheduler_core.interfaces.interval_repository import IntervalRepository
 from scheduler_core.interfaces.ledger_repository import LedgerRepository
 from scheduler_core.interfaces.message_queue import Bell, MessageQueue
 from scheduler_core.interfaces.repository import (
@@ -25,9 +30,13 @@ __all__ = [
     "Clock",
     "Component",
     "ComponentContext",
-    "DependencyChecker",
     "DispatchStrategy",
+    "DispatcherRepository",
+    "ExplanationRepository",
+    "FlowRepository",
+    "FlowViewRepository",
     "IdempotencyRepository",
+    "IntervalRepository",
     "LedgerRepository",
     "MessageQueue",
     "RunContext",

@@ -1,4 +1,4 @@
-"""How a run finds its worker, and whether it may start at all."""
+"""How a run finds its worker."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,10 +13,3 @@ class DispatchStrategy(Protocol):
 
     def choose(self, lane: Lane, sessions: Sequence[WorkerSession]) -> int | None:
         """The id of the session that shall take the run; None leaves it to whoever claims first."""
-
-
-class DependencyChecker(Protocol):
-    """Plans which runs a root run brings with it, and says what can never work."""
-
-    def problems(self, task_id: int) -> Sequence[str]:
-        """Why this task's dependencies can never be fulfilled, as sentences; empty when they can."""

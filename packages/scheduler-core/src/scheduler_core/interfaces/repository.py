@@ -41,6 +41,7 @@ from scheduler_core.models import (
     TaskVersion,
     WorkerSession,
 )
+from scheduler_core.models.task_link import TaskLink
 
 
 class TaskRepository(Protocol):
@@ -101,6 +102,12 @@ class TaskRepository(Protocol):
     async def dependents_of(self, task_id: int) -> list[str]:
         """Names of the tasks, not INACTIVE, that depend directly on this one, in ascending order."""
 
+    async def links_around(self, task_ids: Sequence[int]) -> list[TaskLink]:
+        """Who waits for intervals of whom, and who runs whose flow, in ascending order.
+
+        Of all tasks, not INACTIVE, that are connected with these in any way, over however many others.
+        """
+
     async def graph(self, namespace: str) -> TaskGraph:
         """All tasks of a namespace that are not INACTIVE."""
 
@@ -155,7 +162,8 @@ class TaskRunRepository(Protocol):
         """Write all runs of the flows, their edges and (where asked) the root's slot.
 
         A request whose slot exists already makes nothing. Roots come first, in the order of the requests.
-        The runs of `after_runs` are to be locked (see lock_active), and the root of such a plan is PENDING.
+        The runs of `after_runs` are to be locked (see lock_active), and the root of such a plan is PENDING. A plan with
+        runs that take over what earlier ones had (retry_of) is made alone and once.
         """
 
     async def claim(
@@ -203,7 +211,8 @@ class TaskRunRepository(Protocol):
     async def cancel(self, run_ids: Sequence[int], now: datetime | None = None) -> list[RunChange]:
         """Cancel runs: at once when nobody runs them, else by the flag that their worker sees.
 
-        Final runs are left as they are; all ids that exist are answered with where they stand.
+        A group takes its runs with it and ends when they have. Final runs are left as they are; all ids that exist are
+        answered with where they stand, PENDING for a group that waits for that.
         """
 
     async def active(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -213,7 +222,7 @@ class TaskRunRepository(Protocol):
         """The same, locked until the commit, and marked so that whoever waits for their end will be told of it."""
 
     async def sessions_of(self, run_ids: Sequence[int]) -> list[int]:
-        """Ids of the sessions that hold any of these runs now."""
+        """Ids of the sessions that hold any of these runs, or runs of these groups, now."""
 
     async def get(self, run_id: int) -> TaskRun:
         """One run; raises TaskRunNotFoundError."""
@@ -227,11 +236,16 @@ class TaskRunRepository(Protocol):
         namespace: str | None = None,
         task_id: int | None = None,
         flow_id: int | None = None,
+        group_id: int | None = None,
         statuses: Sequence[TaskRunStatus] = (),
+        stale: bool = False,
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[TaskRun]:
-        """A page, newest (greatest id) first, of runs with an id below `before_id`."""
+        """A page, newest (greatest id) first, of runs with an id below `before_id`.
+
+        `stale` leaves only those that are stale and that no later run of their slot has replaced.
+        """
 
     async def statistics(self, task_id: int, days: int, now: datetime | None = None) -> RunStatistics:
         """Counts and durations of a task's runs created in the last `days`."""

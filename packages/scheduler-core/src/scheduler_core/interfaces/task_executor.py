@@ -25,7 +25,8 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """What an executor may know of the attempt it carries out.
 
-    `interval_from` and `interval_to` are the data interval, its end excluded, of a run that belongs to a slot.
+    `interval_from` and `interval_to` are the data interval, its end excluded, of a run that belongs to a slot. A run of
+    a group has its place in it, `shard_index` of `shard_total`; `item` is the JSON value that a mapped run is for.
     """
 
     run_id: int
@@ -38,6 +39,9 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     trace_context: str | None = None
     interval_from: datetime | None = None
     interval_to: datetime | None = None
+    shard_index: int | None = None
+    shard_total: int | None = None
+    item: Any = None
 
 
 class RunOutput(Protocol):

@@ -3,6 +3,11 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from scheduler_core.interfaces.dispatcher_repository import DispatcherRepository
+from scheduler_core.interfaces.explanation_repository import ExplanationRepository
+from scheduler_core.interfaces.flow_repository import FlowRepository
+from scheduler_core.interfaces.flow_view_repository import FlowViewRepository
+from scheduler_core.interfaces.interval_repository import IntervalRepository
 from scheduler_core.interfaces.ledger_repository import LedgerRepository
 from scheduler_core.interfaces.repository import (
     ApiKeyRepository,
@@ -34,6 +39,26 @@ class UnitOfWork(Protocol):
     @property
     def task_runs(self) -> TaskRunRepository:
         """Runs."""
+
+    @property
+    def flows(self) -> FlowRepository:
+        """Runs as parts of their flows."""
+
+    @property
+    def flow_views(self) -> FlowViewRepository:
+        """Flows as they are looked at."""
+
+    @property
+    def intervals(self) -> IntervalRepository:
+        """Dependencies on intervals."""
+
+    @property
+    def explanations(self) -> ExplanationRepository:
+        """The facts that decisions follow from."""
+
+    @property
+    def dispatchers(self) -> DispatcherRepository:
+        """Dispatchers."""
 
     @property
     def run_logs(self) -> RunLogRepository:

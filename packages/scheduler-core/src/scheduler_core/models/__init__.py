@@ -1,7 +1,10 @@
 """What things are: frozen values without behaviour that reaches outside them."""
 
+from scheduler_core.models.dependency import Dependency, OnUnmet, flow_dependencies, interval_dependencies
 from scheduler_core.models.flow import CreatedRun, FlowMember, FlowPlan, FlowRequest, Lane
+from scheduler_core.models.flow_options import ALL_SUCCESS, FLOW_TASK_TYPE, FlowOptions
 from scheduler_core.models.message import DISPATCHERS, RING_VERSION, Ring, session_address
+from scheduler_core.models.run_inputs import RunInputs, UpstreamRun
 from scheduler_core.models.schedule import (
     DueSchedule,
     MisfirePolicy,
@@ -32,6 +35,7 @@ from scheduler_core.models.task import (
 )
 from scheduler_core.models.task_graph import TaskGraph, TaskNode
 from scheduler_core.models.task_run import (
+    FAILURE_SKIPS,
     FINAL_STATUSES,
     TRANSITIONS,
     ClaimedRun,
@@ -41,6 +45,7 @@ from scheduler_core.models.task_run import (
     RunLogEntry,
     RunStatistics,
     RunTrigger,
+    SkipReason,
     TaskRun,
     TaskRunStatus,
 )
@@ -54,20 +59,25 @@ from scheduler_core.models.worker import (
 )
 
 __all__ = [
+    "ALL_SUCCESS",
     "DEFAULT_NAMESPACE",
     "DEFAULT_PRIORITY",
     "DEFAULT_QUEUE",
     "DEFAULT_TIMEOUT_SECONDS",
     "DISPATCHERS",
+    "FAILURE_SKIPS",
     "FINAL_STATUSES",
+    "FLOW_TASK_TYPE",
     "RING_VERSION",
     "TRANSITIONS",
     "ApiKey",
     "ClaimedRun",
     "CreatedRun",
+    "Dependency",
     "DueSchedule",
     "FinishedRun",
     "FlowMember",
+    "FlowOptions",
     "FlowPlan",
     "FlowRequest",
     "HeldRun",
@@ -76,12 +86,14 @@ __all__ = [
     "NewWorkerSession",
     "OnGap",
     "OnOverlap",
+    "OnUnmet",
     "OverlapPolicy",
     "PauseWindow",
     "ReapedRun",
     "RetryPolicy",
     "Ring",
     "RunChange",
+    "RunInputs",
     "RunKey",
     "RunLogEntry",
     "RunStatistics",
@@ -91,6 +103,7 @@ __all__ = [
     "SchedulePeriod",
     "SessionSighting",
     "SessionState",
+    "SkipReason",
     "SkippedSlots",
     "Slot",
     "SlotPolicies",
@@ -106,6 +119,9 @@ __all__ = [
     "TaskRunStatus",
     "TaskStatus",
     "TaskVersion",
+    "UpstreamRun",
     "WorkerSession",
+    "flow_dependencies",
+    "interval_dependencies",
     "session_address",
 ]

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from scheduler_core.models.dependency import Dependency
+from scheduler_core.models.flow_options import ALL_SUCCESS, FlowOptions
 from scheduler_core.models.schedule import MisfirePolicy, OverlapPolicy, Schedule, SlotPolicies
 
 DEFAULT_NAMESPACE = "default"
@@ -40,14 +42,17 @@ class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user writes down; checked by `scheduler_core.decisions.task_rules`.
 
-    `dependencies` are names of tasks of the same namespace. `timeout_seconds` None means no limit.
+    `dependencies` are names of tasks of the same namespace whose runs of the same flow are waited for, and
+    dependencies on intervals of other schedules. `parameters_schema` is a JSON Schema that the parameters keep.
+    `timeout_seconds` None means no limit. For what concerns flows see FlowOptions.
     """
 
     name: str
     task_type: str
     parameters: dict[str, Any] = {}
+    parameters_schema: dict[str, Any] | None = None
     schedule: Schedule | None = None
-    dependencies: tuple[str, ...] = ()
+    dependencies: tuple[str | Dependency, ...] = ()
     queue: str = DEFAULT_QUEUE
     priority: int = DEFAULT_PRIORITY
     timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS
@@ -59,6 +64,19 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     misfire_grace_seconds: float | None = None
     misfire_runs_max: int = 100
     overlap: OverlapPolicy = OverlapPolicy.ALLOW
+    trigger_rule: str = ALL_SUCCESS
+    when: str | None = None
+    continue_on_failure: bool = False
+    sub_flow: str | None = None
+    shards: int | None = None
+    map_over: str | None = None
+    broadcast: bool = False
+    max_parallel: int | None = None
+    tolerated_failures: int = 0
+
+    def flow_options(self) -> FlowOptions:
+        """What it says about its place in a flow."""
+        return FlowOptions(**{name: getattr(self, name) for name in FlowOptions.__struct_fields__})
 
     def slot_policies(self) -> SlotPolicies:
         """What it says about slots that cannot simply run."""
@@ -82,7 +100,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     task_type: str
     parameters: dict[str, Any]
     schedule: Schedule | None
-    dependencies: tuple[str, ...]
+    dependencies: tuple[str | Dependency, ...]
     queue: str
     priority: int
     timeout_seconds: float | None
@@ -93,6 +111,16 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     misfire_grace_seconds: float | None = None
     misfire_runs_max: int = 100
     overlap: OverlapPolicy = OverlapPolicy.ALLOW
+    parameters_schema: dict[str, Any] | None = None
+    trigger_rule: str = ALL_SUCCESS
+    when: str | None = None
+    continue_on_failure: bool = False
+    sub_flow: str | None = None
+    shards: int | None = None
+    map_over: str | None = None
+    broadcast: bool = False
+    max_parallel: int | None = None
+    tolerated_failures: int = 0
     schedule_seed: int = 0
     next_run_at: datetime | None
     created_at: datetime
@@ -118,3 +146,4 @@ class TaskVersion(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float | None
     max_retries: int
     retry: RetryPolicy
+    flow_options: FlowOptions = FlowOptions()

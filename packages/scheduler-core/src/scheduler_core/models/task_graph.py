@@ -4,11 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from scheduler_core.models.flow_options import FlowOptions
 from scheduler_core.models.task import TaskStatus
 
 
 class TaskNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A task in the graph; `depends_on` are ids of its upstream tasks."""
+    """A task in the graph; `depends_on` are ids of its upstream tasks within a flow.
+
+    `has_intervals` says that it depends on intervals of other schedules, `is_awaited` that others depend on intervals
+    of this task's flow. `sub_flow_id` is the task that `flow_options.sub_flow` names.
+    """
 
     id: int
     name: str
@@ -16,6 +21,10 @@ class TaskNode(msgspec.Struct, frozen=True, kw_only=True):
     status: TaskStatus = TaskStatus.ACTIVE
     has_schedule: bool = False
     depends_on: tuple[int, ...] = ()
+    flow_options: FlowOptions = FlowOptions()
+    sub_flow_id: int | None = None
+    has_intervals: bool = False
+    is_awaited: bool = False
 
 
 class TaskGraph:

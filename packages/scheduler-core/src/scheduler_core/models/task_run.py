@@ -39,10 +39,10 @@ _S = TaskRunStatus
 
 TRANSITIONS: Mapping[TaskRunStatus, frozenset[TaskRunStatus]] = MappingProxyType(
     {
-        # admitted | given up before it could start | cancelled | an upstream failed
-        _S.PENDING: frozenset({_S.DISPATCHED, _S.CANCELLED, _S.SKIPPED}),
-        # claimed | admission taken back | cancelled
-        _S.DISPATCHED: frozenset({_S.RUNNING, _S.PENDING, _S.CANCELLED}),
+        # admitted | cancelled | not to be run | a group whose runs have ended, or that could not be made
+        _S.PENDING: frozenset({_S.DISPATCHED, _S.CANCELLED, _S.SKIPPED, _S.COMPLETED, _S.FAILED}),
+        # claimed | admission taken back | cancelled | too much of its group has failed
+        _S.DISPATCHED: frozenset({_S.RUNNING, _S.PENDING, _S.CANCELLED, _S.SKIPPED}),
         # back to PENDING: retry after a failure, hand-back, lost session
         _S.RUNNING: frozenset({_S.COMPLETED, _S.FAILED, _S.TIMEOUT, _S.CANCELLED, _S.PENDING, _S.QUARANTINED}),
         _S.COMPLETED: frozenset(),
@@ -67,10 +67,35 @@ class RunTrigger(StrEnum):
     RETRY = "RETRY"
 
 
+class SkipReason(StrEnum):
+    """Why a run is SKIPPED."""
+
+    UPSTREAM_FAILED = "UPSTREAM_FAILED"
+    """Its trigger rule cannot hold any more because of a failure upstream, its own or one further up."""
+    UPSTREAM_SKIPPED = "UPSTREAM_SKIPPED"
+    """Its trigger rule cannot hold any more because of a run upstream that was skipped without a failure."""
+    RULE_UNMET = "RULE_UNMET"
+    """Its trigger rule waits for a failure, and none came."""
+    WHEN_FALSE = "WHEN_FALSE"
+    """Its condition `when` was false."""
+    DEPENDENCY_UNMET = "DEPENDENCY_UNMET"
+    """A dependency on an interval was not met by its deadline, or cannot be met."""
+    GROUP_FAILED = "GROUP_FAILED"
+    """Too many runs of its group had failed before it could start."""
+    WORKER_GONE = "WORKER_GONE"
+    """The worker that it was meant for ended before it took it."""
+
+
+FAILURE_SKIPS = frozenset({SkipReason.UPSTREAM_FAILED, SkipReason.GROUP_FAILED, SkipReason.WORKER_GONE})
+"""The reasons that trigger rules downstream take for a failure."""
+
+
 class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run as users see it. Times are UTC; `duration` is completed_at minus started_at of the last attempt.
 
     `interval_from` and `interval_to` are the data interval, its end excluded, of a run that belongs to a slot.
+    `group_id` is the group that the run belongs to; `group_size` is how many runs it stands for itself, None for one
+    that executes something. `stale_since`: a run of an interval that it had waited for was made again, `stale_run_id`.
     """
 
     id: int
@@ -88,6 +113,15 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     # Defaults, because answers that an older version has kept for Idempotency-Keys lack these fields.
     interval_from: datetime | None = None
     interval_to: datetime | None = None
+    trigger_rule: str | None = None
+    group_id: int | None = None
+    group_size: int | None = None
+    shard_index: int | None = None
+    shard_total: int | None = None
+    item: Any = None
+    skip_reason: SkipReason | None = None
+    stale_since: datetime | None = None
+    stale_run_id: int | None = None
     not_before: datetime | None
     created_at: datetime
     started_at: datetime | None
@@ -108,7 +142,8 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
 class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that a session has just taken: what a worker needs beside the (cacheable) task version.
 
-    `parameters` are the overrides of this run as JSON text, or None; they win over the version's, key by key.
+    `parameters` are the overrides of this run as JSON text, or None; they win over the version's, key by key. `item` is
+    JSON text, too: what a mapped run is for.
     """
 
     id: int
@@ -123,6 +158,9 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     parameters: str | None
     trace_context: str | None
     needs_settlement: bool
+    item: str | None = None
+    shard_index: int | None = None
+    shard_total: int | None = None
 
 
 class RunKey(msgspec.Struct, frozen=True):

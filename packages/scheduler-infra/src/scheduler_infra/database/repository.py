@@ -6,6 +6,7 @@ from typing import Any, LiteralString, TypeVar
 
 import msgspec
 from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from scheduler_infra.database.database_error import translated
@@ -29,6 +30,15 @@ class PostgresRepository:
         with translated():
             async with self._connection.transaction():
                 yield
+
+    @asynccontextmanager
+    async def _atomically(self) -> AsyncIterator[None]:
+        """The same, without a savepoint where there is a transaction: what fails inside fails all of that."""
+        if self._connection.info.transaction_status is TransactionStatus.IDLE:
+            async with self._together():
+                yield
+        else:
+            yield
 
     async def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[Row]:
         """All rows of queries/{name}.sql as dictionaries."""

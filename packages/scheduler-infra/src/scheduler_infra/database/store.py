@@ -14,7 +14,12 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from scheduler_core.errors import StoreUnavailableError
 from scheduler_core.interfaces import (
     ApiKeyRepository,
+    DispatcherRepository,
+    ExplanationRepository,
+    FlowRepository,
+    FlowViewRepository,
     IdempotencyRepository,
+    IntervalRepository,
     LedgerRepository,
     RunLogRepository,
     ScheduleRepository,
@@ -28,7 +33,12 @@ from scheduler_core.interfaces import (
 from scheduler_infra.database.api_key_repository import PostgresApiKeyRepository
 from scheduler_infra.database.database_config import DatabaseConfig
 from scheduler_infra.database.database_error import translated
+from scheduler_infra.database.dispatcher_repository import PostgresDispatcherRepository
+from scheduler_infra.database.explanation_repository import PostgresExplanationRepository
+from scheduler_infra.database.flow_repository import PostgresFlowRepository
+from scheduler_infra.database.flow_view_repository import PostgresFlowViewRepository
 from scheduler_infra.database.idempotency_repository import PostgresIdempotencyRepository
+from scheduler_infra.database.interval_repository import PostgresIntervalRepository
 from scheduler_infra.database.ledger_repository import PostgresLedgerRepository
 from scheduler_infra.database.run_log_repository import PostgresRunLogRepository
 from scheduler_infra.database.schedule_repository import PostgresScheduleRepository
@@ -63,6 +73,31 @@ class PostgresUnitOfWork(UnitOfWork):
     def task_runs(self) -> TaskRunRepository:
         """See UnitOfWork."""
         return PostgresTaskRunRepository(self._connection)
+
+    @cached_property
+    def flows(self) -> FlowRepository:
+        """See UnitOfWork."""
+        return PostgresFlowRepository(self._connection)
+
+    @cached_property
+    def flow_views(self) -> FlowViewRepository:
+        """See UnitOfWork."""
+        return PostgresFlowViewRepository(self._connection)
+
+    @cached_property
+    def intervals(self) -> IntervalRepository:
+        """See UnitOfWork."""
+        return PostgresIntervalRepository(self._connection)
+
+    @cached_property
+    def explanations(self) -> ExplanationRepository:
+        """See UnitOfWork."""
+        return PostgresExplanationRepository(self._connection)
+
+    @cached_property
+    def dispatchers(self) -> DispatcherRepository:
+        """See UnitOfWork."""
+        return PostgresDispatcherRepository(self._connection)
 
     @cached_property
     def run_logs(self) -> RunLogRepository:

@@ -93,7 +93,7 @@ class TaskVersionRow(SQLModel, table=True):
     description: str = _text()
     parameters: dict[str, Any] = _json()
     schedule: dict[str, Any] | None = _json(nullable=True)
-    dependencies: list[str] = _json()
+    dependencies: list[Any] = _json()
     queue: str = _text()
     priority: int = Field(sa_type=SmallInteger)
     timeout_seconds: float | None = Field(default=None, sa_type=Double)
@@ -103,7 +103,25 @@ class TaskVersionRow(SQLModel, table=True):
     misfire_grace_seconds: float | None = Field(default=None, sa_type=Double)
     misfire_runs_max: int = _defaulted(Integer, "100")
     overlap: str = _defaulted(Text, "'allow'")
+    flow_options: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
+    parameters_schema: dict[str, Any] | None = _json(nullable=True)
     created_at: datetime = _instant()
+
+
+class TaskLinkRow(SQLModel, table=True):
+    """A definition that names another task in another way than as a dependency within the flow."""
+
+    __tablename__: ClassVar[str] = "task_links"
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "kind", "other_task_id", name="pk_task_links"),
+        ForeignKeyConstraint(["task_id"], [f"{SCHEMA}.tasks.id"], name="fk_task_links_tasks"),
+        ForeignKeyConstraint(["other_task_id"], [f"{SCHEMA}.tasks.id"], name="fk_task_links_tasks_other_task_id"),
+        Index("idx_task_links_other_task_id", "other_task_id"),
+        {"schema": SCHEMA},
+    )
+    task_id: int = _big()
+    kind: str = _text()
+    other_task_id: int = _big()
 
 
 class TaskDependencyRow(SQLModel, table=True):
@@ -213,6 +231,31 @@ class TaskRunRow(SQLModel, table=True):
         Index("idx_task_runs_task_id_id", "task_id", "id"),
         Index("idx_task_runs_active_task_id", "task_id", postgresql_where=text("status IN ('PENDING', 'DISPATCHED')")),
         Index("idx_task_runs_flow_id", "flow_id", "id", postgresql_where=text("flow_id <> id")),
+        Index("idx_task_runs_group_id", "group_id", "id", postgresql_where=text("group_id IS NOT NULL")),
+        Index(
+            "idx_task_runs_expands_not_before",
+            "not_before",
+            "id",
+            postgresql_where=text("status = 'PENDING' AND waiting_on = 0 AND expands AND NOT held"),
+        ),
+        Index(
+            "idx_task_runs_group_waiting",
+            "group_id",
+            "id",
+            postgresql_where=text("group_id IS NOT NULL AND status = 'PENDING' AND waiting_on > 0"),
+        ),
+        Index(
+            "idx_task_runs_broadcast_id",
+            "id",
+            postgresql_where=text("left(queue, 1) = '@' AND status IN ('PENDING', 'DISPATCHED')"),
+        ),
+        Index("idx_task_runs_stale_id", "id", postgresql_where=text("stale_since IS NOT NULL")),
+        Index(
+            "idx_task_runs_task_id_scheduled_at",
+            "task_id",
+            "scheduled_at",
+            postgresql_where=text("interval_to IS NOT NULL AND group_id IS NULL"),
+        ),
         Index("idx_task_runs_completed_at", "completed_at", postgresql_using="brin"),
         {"schema": SCHEMA},
     )
@@ -248,6 +291,20 @@ class TaskRunRow(SQLModel, table=True):
     trace_context: str | None = _text(nullable=True, default=None)
     interval_from: datetime | None = _instant(nullable=True, default=None)
     interval_to: datetime | None = _instant(nullable=True, default=None)
+    trigger_rule: str | None = _text(nullable=True, default=None)
+    upstreams: int | None = Field(default=None, sa_type=Integer)
+    upstream_successes: int | None = Field(default=None, sa_type=Integer)
+    upstream_failures: int | None = Field(default=None, sa_type=Integer)
+    upstream_skips: int | None = Field(default=None, sa_type=Integer)
+    expands: bool | None = None
+    group_id: int | None = _big(nullable=True, default=None)
+    group_size: int | None = Field(default=None, sa_type=Integer)
+    shard_index: int | None = Field(default=None, sa_type=Integer)
+    shard_total: int | None = Field(default=None, sa_type=Integer)
+    item: dict[str, Any] | None = _json(nullable=True)
+    skip_reason: str | None = _text(nullable=True, default=None)
+    stale_since: datetime | None = _instant(nullable=True, default=None)
+    stale_run_id: int | None = _big(nullable=True, default=None)
 
 
 class TaskRunDependencyRow(SQLModel, table=True):
@@ -262,6 +319,65 @@ class TaskRunDependencyRow(SQLModel, table=True):
     upstream_run_id: int = _big()
     run_id: int = _big()
     regardless: bool = _defaulted(Boolean, "false")
+    tolerant: bool = _defaulted(Boolean, "false")
+    given: bool = _defaulted(Boolean, "false")
+
+
+class TaskRunWaitRow(SQLModel, table=True):
+    """A run's dependency on an interval of another schedule."""
+
+    __tablename__: ClassVar[str] = "task_run_waits"
+    __table_args__ = (
+        PrimaryKeyConstraint("run_id", "position", name="pk_task_run_waits"),
+        Index("idx_task_run_waits_deadline_at", "deadline_at", "run_id", postgresql_where=text("state = 'OPEN'")),
+        Index(
+            "idx_task_run_waits_open_run_id",
+            "run_id",
+            "position",
+            postgresql_where=text("state IN ('OPEN', 'OVERDUE')"),
+        ),
+        {"schema": SCHEMA},
+    )
+    run_id: int = _big()
+    position: int = Field(sa_type=SmallInteger)
+    upstream_task_id: int = _big()
+    dependency: dict[str, Any] = _json()
+    expected: int = Field(sa_type=Integer)
+    deadline_at: datetime | None = _instant(nullable=True, default=None)
+    state: str = _text()
+    settled_at: datetime | None = _instant(nullable=True, default=None)
+
+
+class TaskRunWaitSlotRow(SQLModel, table=True):
+    """A slot that a run waits for, and what became of it."""
+
+    __tablename__: ClassVar[str] = "task_run_wait_slots"
+    __table_args__ = (
+        PrimaryKeyConstraint("upstream_task_id", "scheduled_at", "run_id", "position", name="pk_task_run_wait_slots"),
+        Index("idx_task_run_wait_slots_run_id", "run_id", "position"),
+        {"schema": SCHEMA},
+    )
+    upstream_task_id: int = _big()
+    scheduled_at: datetime = _instant()
+    run_id: int = _big()
+    position: int = Field(sa_type=SmallInteger)
+    outcome: str | None = _text(nullable=True, default=None)
+    upstream_run_id: int | None = _big(nullable=True, default=None)
+
+
+class DispatcherRow(SQLModel, table=True):
+    """One life of one dispatcher process."""
+
+    __tablename__: ClassVar[str] = "dispatchers"
+    __table_args__ = (PrimaryKeyConstraint("id", name="pk_dispatchers"), {"schema": SCHEMA})
+    id: int = _identity()
+    hostname: str = _text()
+    pid: int = Field(sa_type=Integer)
+    version: str = _text()
+    started_at: datetime = _instant()
+    last_seen_at: datetime = _instant()
+    ended_at: datetime | None = _instant(nullable=True, default=None)
+    queue_error: str | None = _text(nullable=True, default=None)
 
 
 class TaskRunAttemptRow(SQLModel, table=True):

@@ -10,7 +10,17 @@ import msgspec
 from scheduler_core.decisions.schedule_rules import schedule_seed
 from scheduler_core.errors import TaskNotFoundError
 from scheduler_core.interfaces import TaskRepository
-from scheduler_core.models import Task, TaskDefinition, TaskGraph, TaskNode, TaskReference, TaskStatus
+from scheduler_core.models import (
+    Task,
+    TaskDefinition,
+    TaskGraph,
+    TaskNode,
+    TaskReference,
+    TaskStatus,
+    flow_dependencies,
+    interval_dependencies,
+)
+from scheduler_core.models.task_link import TaskLink
 from scheduler_infra.database.repository import PostgresRepository, Row, Statement, converted, json_text
 
 
@@ -93,6 +103,10 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
         """See TaskRepository."""
         return [row["name"] for row in await self._execute(*_statements().dependents_of(task_id))]
 
+    async def links_around(self, task_ids: Sequence[int]) -> list[TaskLink]:
+        """See TaskRepository."""
+        return converted(await self._rows("links_around", {"task_ids": list(task_ids)}), TaskLink)
+
     async def graph(self, namespace: str) -> TaskGraph:
         """See TaskRepository."""
         return _graph(await self._rows("task_graph", {"namespace": namespace}))
@@ -105,15 +119,16 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
                 return _graph(rows)
 
     async def _replace_dependencies(self, ids: Sequence[int], definitions: Sequence[TaskDefinition]) -> None:
-        edges = [(task_id, name) for task_id, d in zip(ids, definitions, strict=True) for name in d.dependencies]
+        edges = [(task_id, *named) for task_id, d in zip(ids, definitions, strict=True) for named in _named_tasks(d)]
         for namespace in sorted({definition.namespace for definition in definitions}):
             owners = [i for i, d in zip(ids, definitions, strict=True) if d.namespace == namespace]
-            wanted = [(task_id, name) for task_id, name in edges if task_id in set(owners)]
+            wanted = [edge for edge in edges if edge[0] in set(owners)]
             missing = await self._rows(
                 "replace_dependencies",
                 {
-                    "task_ids": [task_id for task_id, _ in wanted],
-                    "names": [name for _, name in wanted],
+                    "task_ids": [task_id for task_id, _, _ in wanted],
+                    "kinds": [kind for _, kind, _ in wanted],
+                    "names": [name for _, _, name in wanted],
                     "owners": owners,
                     "namespace": namespace,
                 },
@@ -129,7 +144,8 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
         return [found[task_id] for task_id in ids]
 
     async def _select(self, statement: Statement) -> list[Task]:
-        return converted(await self._execute(*statement), Task)
+        rows = await self._execute(*statement)
+        return converted([{**row, **row.pop("flow_options")} for row in rows], Task)
 
 
 def _statements() -> ModuleType:
@@ -141,7 +157,16 @@ def _statements() -> ModuleType:
 
 def _wide(definition: TaskDefinition, next_due: datetime | None, **extra: int) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(definition, builtin_types=(datetime,))
-    return {**fields, "next_due_at": next_due, **extra}
+    return {**fields, "flow_options": definition.flow_options(), "next_due_at": next_due, **extra}
+
+
+def _named_tasks(definition: TaskDefinition) -> list[tuple[str, str]]:
+    """The other tasks that a definition names, each with how."""
+    return [
+        *(("FLOW", name) for name in flow_dependencies(definition.dependencies)),
+        *(("INTERVAL", each.task) for each in interval_dependencies(definition.dependencies)),
+        *([("SUB_FLOW", definition.sub_flow)] if definition.sub_flow is not None else []),
+    ]
 
 
 def _graph(rows: list[Row]) -> TaskGraph:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from scheduler_core.decisions.admission import Admission, admission
 from scheduler_core.decisions.time_zone import zone_data_version
 from scheduler_core.errors import SessionFencedError, TaskRunNotFoundError
 from scheduler_core.interfaces import Settlement, TaskRunRepository
@@ -21,18 +24,28 @@ from scheduler_core.models import (
     TaskRunStatus,
     TaskVersion,
 )
+from scheduler_core.models.situation import RunFacts
 from scheduler_infra.database.repository import PostgresRepository, Row, converted
+from scheduler_infra.database.settlement import RunSettlement, created_run
 
 _RUNS = """
 SELECT run.id, run.task_id, tasks.name AS task_name, run.namespace, version.version AS task_version, run.flow_id,
        run.status, run.trigger, run.task_type, run.queue, run.priority, run.scheduled_at, run.interval_from,
-       run.interval_to, run.not_before, run.created_at, run.started_at, run.completed_at, run.attempt, run.failures,
-       run.losses, run.max_retries, session.worker_id, run.cancel_requested, run.waiting_on, run.parameters,
-       run.result, run.error, run.retry_of
+       run.interval_to, run.trigger_rule, run.group_id, run.group_size, run.shard_index, run.shard_total, run.item,
+       run.skip_reason, run.stale_since, run.stale_run_id, run.not_before, run.created_at, run.started_at,
+       run.completed_at, run.attempt, run.failures, run.losses, run.max_retries, session.worker_id,
+       run.cancel_requested, run.waiting_on, run.parameters, run.result, run.error, run.retry_of
 FROM scheduler.task_runs AS run
 JOIN scheduler.tasks ON tasks.id = run.task_id
 JOIN scheduler.task_versions AS version ON version.id = run.task_version_id
 LEFT JOIN scheduler.worker_sessions AS session ON session.id = run.session_id
+"""
+# A run of the slot that has completed since has taken its place.
+_STALE = """
+ AND run.stale_since IS NOT NULL
+ AND NOT EXISTS (SELECT FROM scheduler.task_runs AS later
+                 WHERE later.task_id = run.task_id AND later.scheduled_at = run.scheduled_at AND later.id > run.id
+                   AND later.interval_to IS NOT NULL AND later.group_id IS NULL AND later.status = 'COMPLETED')
 """
 
 
@@ -42,7 +55,28 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
     async def create_flows(self, requests: Sequence[FlowRequest], now: datetime | None = None) -> list[CreatedRun]:
         """See TaskRunRepository."""
         columns = {**_flow_arrays(requests), "zone_data": zone_data_version(), "now": now}
-        return [_created(row) for row in await self._rows("create_flows", columns)]
+        if not any(member.retry_of for request in requests for member in request.plan.members):
+            return [created_run(row) for row in await self._rows("create_flows", columns)]
+        async with self._together():
+            created = [created_run(row) for row in await self._rows("create_flows", columns)]
+            await self._take_over(requests, created)
+            return created
+
+    async def _take_over(self, requests: Sequence[FlowRequest], created: Sequence[CreatedRun]) -> None:
+        """A plan with runs that take over what earlier ones had is the only one, and made once."""
+        (request,) = requests
+        # In the order of the plan: a flow's runs get their ids so, its first run the first.
+        made = list(zip(request.plan.members, sorted(run.run_id for run in created), strict=True))
+        taking = [(member, run_id) for member, run_id in made if member.retry_of is not None]
+        await self._rows(
+            "take_over_runs",
+            {
+                "run_ids": [run_id for _, run_id in taking],
+                "earlier_ids": [member.retry_of for member, _ in taking],
+                "group_ids": [None if member.group is None else made[member.group][1] for member, _ in taking],
+                "keeps_group": [member.keeps_group for member, _ in taking],
+            },
+        )
 
     async def claim(
         self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
@@ -66,7 +100,8 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         """See TaskRunRepository."""
         rows = await self._execute(
             "SELECT version.id, version.task_id, tasks.name AS task_name, tasks.namespace, version.version, "
-            "version.task_type, version.parameters, version.timeout_seconds, version.max_retries, version.retry "
+            "version.task_type, version.parameters, version.timeout_seconds, version.max_retries, version.retry, "
+            "version.flow_options "
             "FROM scheduler.task_versions AS version JOIN scheduler.tasks ON tasks.id = version.task_id "
             "WHERE version.id = ANY(%(ids)s)",
             {"ids": list(task_version_ids)},
@@ -122,15 +157,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
             after_id = ended[-1]
 
     async def _settled(self, ended: list[int], now: datetime | None) -> Settlement:
-        claimable: list[CreatedRun] = []
-        is_later = False
-        # One round per generation of skipped runs: a skipped run ends what waits for it in the next one.
-        while ended:
-            rows = await self._rows("settle_runs", {"run_ids": ended, "now": now})
-            claimable.extend(_created(row) for row in rows if row["status"] == "DISPATCHED")
-            is_later |= any(row["is_later"] for row in rows)
-            ended = [row["id"] for row in rows if row["status"] == "SKIPPED" and row["needs_settlement"]]
-        return Settlement(claimable, is_later)
+        return await RunSettlement(self._connection, now).of_ended(ended)
 
     async def _unsettled(self, limit: int, after_id: int) -> list[int]:
         rows = await self._execute(
@@ -148,15 +175,23 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
 
     async def admit(self, limit: int, now: datetime | None = None) -> list[CreatedRun]:
         """See TaskRunRepository."""
-        rows = await self._rows("admit_runs", {"limit": limit, "now": now})
-        return [_created(row) for row in rows if row["status"] == "DISPATCHED"]
+        async with self._together():
+            rows = await self._rows("lock_admissible_runs", {"limit": limit, "now": now})
+            decided = {row.pop("id"): admission(msgspec.convert(row, RunFacts)) for row in rows}
+            changed = {run_id: what.value for run_id, what in decided.items() if what is not Admission.WAIT}
+            if not changed:
+                return []
+            rows = await self._rows(
+                "admit_runs", {"run_ids": list(changed), "admissions": list(changed.values()), "now": now}
+            )
+        return [created_run(row) for row in rows if row["status"] == "DISPATCHED"]
 
     async def seconds_to_next(self, now: datetime | None = None) -> float | None:
         """See TaskRunRepository."""
         rows = await self._execute(
             "SELECT extract(epoch FROM min(not_before) - coalesce(%(now)s::timestamptz, clock_timestamp()))"
             "::double precision AS seconds FROM scheduler.task_runs "
-            "WHERE status = 'PENDING' AND waiting_on = 0 AND NOT held",
+            "WHERE status = 'PENDING' AND waiting_on = 0 AND NOT held AND expands IS NOT TRUE",
             {"now": now},
         )
         seconds: float | None = rows[0]["seconds"]
@@ -164,7 +199,25 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
 
     async def cancel(self, run_ids: Sequence[int], now: datetime | None = None) -> list[RunChange]:
         """See TaskRunRepository."""
-        return [_change(row) for row in await self._rows("cancel_runs", {"run_ids": list(run_ids), "now": now})]
+        changes: list[RunChange] = []
+        ids = list(run_ids)
+        async with self._together():
+            while ids:
+                rows = await self._rows("cancel_runs", {"run_ids": ids, "now": now})
+                changes = changes or [_change(row) for row in rows]
+                # Read after the groups are locked: none gets runs any more that would be overlooked.
+                ids = await self._active_members([row["run_id"] for row in rows if row["is_group"]])
+        return changes
+
+    async def _active_members(self, group_ids: Sequence[int]) -> list[int]:
+        if not group_ids:
+            return []
+        rows = await self._execute(
+            "SELECT id FROM scheduler.task_runs WHERE group_id = ANY(%(group_ids)s) AND NOT cancel_requested "
+            "AND status IN ('PENDING', 'DISPATCHED', 'RUNNING') ORDER BY id",
+            {"group_ids": list(group_ids)},
+        )
+        return [row["id"] for row in rows]
 
     async def active(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
         """See TaskRunRepository."""
@@ -180,7 +233,10 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
     async def sessions_of(self, run_ids: Sequence[int]) -> list[int]:
         """See TaskRunRepository."""
         rows = await self._execute(
-            "SELECT DISTINCT session_id FROM scheduler.task_runs WHERE id = ANY(%(run_ids)s) AND status = 'RUNNING'",
+            "WITH RECURSIVE whole(id) AS (SELECT unnest(%(run_ids)s::bigint[]) UNION SELECT run.id FROM whole "
+            "JOIN scheduler.task_runs AS run ON run.group_id = whole.id AND run.status IN ('PENDING', 'RUNNING')) "
+            "SELECT DISTINCT run.session_id FROM whole JOIN scheduler.task_runs AS run ON run.id = whole.id "
+            "WHERE run.status = 'RUNNING'",
             {"run_ids": list(run_ids)},
         )
         return [row["session_id"] for row in rows]
@@ -204,7 +260,9 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         namespace: str | None = None,
         task_id: int | None = None,
         flow_id: int | None = None,
+        group_id: int | None = None,
         statuses: Sequence[TaskRunStatus] = (),
+        stale: bool = False,
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[TaskRun]:
@@ -218,8 +276,12 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         if flow_id is not None:
             # A root's flow id is its own id, which the index on flow_id leaves out.
             where += " AND (run.id = %(flow_id)s OR (run.flow_id = %(flow_id)s AND run.flow_id <> run.id))"
+        if group_id is not None:
+            where += " AND run.group_id = %(group_id)s"
         if statuses:
             where += " AND run.status = ANY(%(statuses)s)"
+        if stale:
+            where += _STALE
         if before_id is not None:
             where += " AND run.id < %(before_id)s"
         rows = await self._execute(
@@ -228,6 +290,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
                 "namespace": namespace,
                 "task_id": task_id,
                 "flow_id": flow_id,
+                "group_id": group_id,
                 "statuses": [status.value for status in statuses],
                 "before_id": before_id,
                 "limit": limit,
@@ -257,6 +320,7 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
     ]
     awaited = [(ordinal, run_id) for ordinal, request in enumerate(requests, 1) for run_id in request.after_runs]
     edges = [(number, up, down) for number, plan in enumerate(plans) for up, down in plan.edges]
+    given = [(number, run_id, down) for number, plan in enumerate(plans) for run_id, down in plan.given]
     return {
         "member_plans": [number for number, _, _ in members],
         "member_positions": [position for _, position, _ in members],
@@ -265,6 +329,14 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
         "member_statuses": [member.status.value for _, _, member in members],
         "member_waiting_on": [member.waiting_on for _, _, member in members],
         "member_needs_settlement": [member.needs_settlement for _, _, member in members],
+        "member_trigger_rules": [member.trigger_rule for _, _, member in members],
+        "member_upstreams": [member.upstreams if member.trigger_rule else 0 for _, _, member in members],
+        "member_expands": [member.expands for _, _, member in members],
+        "member_is_tolerated": [member.is_tolerated for _, _, member in members],
+        "member_successes": [member.given_successes for _, _, member in members],
+        "member_failures": [member.given_failures for _, _, member in members],
+        "member_skips": [member.given_skips for _, _, member in members],
+        "member_retry_of": [member.retry_of for _, _, member in members],
         "edge_plans": [number for number, _, _ in edges],
         "edge_upstreams": [up for _, up, _ in edges],
         "edge_downstreams": [down for _, _, down in edges],
@@ -279,6 +351,11 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
         "flow_traces": [request.trace_context for request in requests],
         "flow_interval_from": [request.interval_from for request in requests],
         "flow_interval_to": [request.interval_to for request in requests],
+        "given_plans": [number for number, _, _ in given],
+        "given_runs": [run_id for _, run_id, _ in given],
+        "given_downstreams": [down for _, _, down in given],
+        "flow_ids": [request.flow_id for request in requests],
+        "flow_group_ids": [request.group_id for request in requests],
         "flow_awaited_counts": [len(request.after_runs) for request in requests],
         "awaited_flows": [ordinal for ordinal, _ in awaited],
         "awaited_runs": [run_id for _, run_id in awaited],
@@ -293,15 +370,3 @@ def _changes(session_id: int, rows: list[Row]) -> list[RunChange]:
 
 def _change(row: Row) -> RunChange:
     return RunChange(row["run_id"], TaskRunStatus(row["status"]), row.get("needs_settlement", False))
-
-
-def _created(row: Row) -> CreatedRun:
-    return CreatedRun(
-        run_id=row["id"],
-        flow_id=row["flow_id"],
-        task_id=row["task_id"],
-        status=TaskRunStatus(row["status"]),
-        queue=row["queue"],
-        task_type=row["task_type"],
-        scheduled_at=row["scheduled_at"],
-    )

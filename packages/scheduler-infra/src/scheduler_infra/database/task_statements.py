@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, union
 from sqlmodel import col, select
 
 from scheduler_core.models import TaskReference, TaskStatus
 from scheduler_infra.database.repository import Statement
 from scheduler_infra.database.statement import compiled
-from scheduler_infra.database.tables import ScheduleRow, TaskDependencyRow, TaskRow, TaskVersionRow
+from scheduler_infra.database.tables import ScheduleRow, TaskDependencyRow, TaskLinkRow, TaskRow, TaskVersionRow
 
 _TASKS = (
     select(  # type: ignore[call-overload]
@@ -34,6 +34,8 @@ _TASKS = (
         TaskVersionRow.misfire_grace_seconds,
         TaskVersionRow.misfire_runs_max,
         TaskVersionRow.overlap,
+        TaskVersionRow.flow_options,
+        TaskVersionRow.parameters_schema,
         TaskRow.schedule_seed,
         col(ScheduleRow.next_due_at).label("next_run_at"),
         TaskRow.created_at,
@@ -100,10 +102,13 @@ def page(
 
 
 def dependents_of(task_id: int) -> Statement:
-    """Names of the tasks that depend directly on this one and are not deleted, in ascending order."""
+    """Names of the other tasks whose definitions name this one and that are not deleted, in ascending order."""
+    naming = union(
+        select(TaskDependencyRow.task_id).where(col(TaskDependencyRow.depends_on_task_id) == task_id),
+        select(TaskLinkRow.task_id).where(col(TaskLinkRow.other_task_id) == task_id),
+    )
     return compiled(
         select(TaskRow.name)
-        .join(TaskDependencyRow, col(TaskDependencyRow.task_id) == col(TaskRow.id))
-        .where(col(TaskDependencyRow.depends_on_task_id) == task_id, _NOT_DELETED)
+        .where(col(TaskRow.id).in_(naming), col(TaskRow.id) != task_id, _NOT_DELETED)
         .order_by(col(TaskRow.name))
     )

@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Mapping
 
+import msgspec
+
 from scheduler_core.interfaces import RunContext
 from scheduler_worker.executors import process_guard
 from scheduler_worker.executors.process_guard import MARK
@@ -16,6 +18,7 @@ _OWN_PREFIX = "SCHEDULER_"
 _LIBPQ = frozenset({"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY", "PGSSLCERT"})
 
 _PATIENCE_SECONDS = 2.0
+_ITEM_BYTES_MAX = 65_536
 
 _token = secrets.token_hex(8)
 _guard: subprocess.Popen[bytes] | None = None
@@ -32,7 +35,7 @@ def base_environment() -> dict[str, str]:
 
 
 def run_environment(context: RunContext) -> dict[str, str]:
-    """The variables that tell a job which run it is."""
+    """The variables that tell a job which run it is; an item, as JSON, only if it is not large."""
     variables = {
         "SCHEDULER_RUN_ID": str(context.run_id),
         "SCHEDULER_ATTEMPT": str(context.attempt),
@@ -45,6 +48,14 @@ def run_environment(context: RunContext) -> dict[str, str]:
     if context.interval_from is not None and context.interval_to is not None:
         variables["SCHEDULER_INTERVAL_FROM"] = context.interval_from.isoformat()
         variables["SCHEDULER_INTERVAL_TO"] = context.interval_to.isoformat()
+    if context.shard_index is not None and context.shard_total is not None:
+        variables["SCHEDULER_SHARD_INDEX"] = str(context.shard_index)
+        variables["SCHEDULER_SHARD_TOTAL"] = str(context.shard_total)
+    if context.item is not None:
+        item = msgspec.json.encode(context.item)
+        # No program can be started with a larger variable; one that needs such an item gets it as a parameter.
+        if len(item) <= _ITEM_BYTES_MAX:
+            variables["SCHEDULER_ITEM"] = item.decode()
     if context.trace_context:
         variables["TRACEPARENT"] = context.trace_context
     return variables

@@ -1,11 +1,12 @@
--- Runs of these tasks that have not ended, in ascending order. RUNNING ones are found among all that are RUNNING, which
--- places bound, and not among all that the task ever had.
+-- Runs of these tasks that have not ended, in ascending order; a group stands for its runs. RUNNING ones are found
+-- among all that are RUNNING, which places bound, and not among all that the task ever had.
 SELECT id AS run_id, task_id
 FROM scheduler.task_runs
-WHERE task_id = ANY(%(task_ids)s::bigint[]) AND status IN ('PENDING', 'DISPATCHED')
+WHERE task_id = ANY(%(task_ids)s::bigint[]) AND status IN ('PENDING', 'DISPATCHED') AND shard_index IS NULL
 UNION
 SELECT running.id, running.task_id
-FROM (SELECT id, task_id FROM scheduler.task_runs WHERE status = 'RUNNING' AND session_id IS NOT NULL OFFSET 0)
+FROM (SELECT id, task_id FROM scheduler.task_runs WHERE status = 'RUNNING' AND session_id IS NOT NULL
+        AND shard_index IS NULL OFFSET 0)
     AS running
 WHERE running.task_id = ANY(%(task_ids)s::bigint[])
 ORDER BY run_id

@@ -25,7 +25,16 @@ SELECT locked.id, locked.name, locked.task_version_id, locked.status,
        EXISTS (SELECT FROM scheduler.schedules WHERE schedules.task_id = locked.id) AS has_schedule,
        ARRAY(SELECT depends_on_task_id FROM scheduler.task_dependencies AS edge
              WHERE edge.task_id = locked.id ORDER BY depends_on_task_id) AS depends_on,
+       (SELECT link.other_task_id FROM scheduler.task_links AS link
+        WHERE link.task_id = locked.id AND link.kind = 'SUB_FLOW' LIMIT 1) AS sub_flow_id,
+       EXISTS (SELECT FROM scheduler.task_links AS link
+               WHERE link.task_id = locked.id AND link.kind = 'INTERVAL') AS has_intervals,
+       EXISTS (SELECT FROM scheduler.task_links AS link
+               WHERE link.other_task_id = locked.id AND link.kind = 'INTERVAL') AS is_awaited,
+       coalesce(version.flow_options, '{}') AS flow_options,
        locked.task_version_id <> (SELECT seen.task_version_id FROM scheduler.tasks AS seen
                                   WHERE seen.id = locked.id) AS changed
 FROM locked
+-- A version of a change that has just been waited for is not seen yet; then the whole is asked again.
+LEFT JOIN scheduler.task_versions AS version ON version.id = locked.task_version_id
 ORDER BY locked.id

@@ -6,12 +6,14 @@
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), definition AS MATERIALIZED (
-    SELECT wide.*, nextval('scheduler.task_versions_id_seq') AS version_id
+    SELECT wide.*, nextval('scheduler.task_versions_id_seq') AS version_id,
+           wide.flow_options ?| ARRAY['when', 'sub_flow', 'shards', 'map_over', 'broadcast'] AS expands
     FROM jsonb_to_recordset(%(definitions)s::jsonb) AS wide(
         task_id bigint, namespace text, name text, description text, task_type text, parameters jsonb,
         schedule jsonb, dependencies jsonb, queue text, priority smallint, timeout_seconds double precision,
         max_retries integer, retry jsonb, misfire text, misfire_grace_seconds double precision,
-        misfire_runs_max integer, overlap text, next_due_at timestamptz)
+        misfire_runs_max integer, overlap text, flow_options jsonb, parameters_schema jsonb,
+        next_due_at timestamptz)
 ), changed AS (
     UPDATE scheduler.tasks
     SET name = definition.name, version = tasks.version + 1, task_version_id = definition.version_id,
@@ -22,10 +24,11 @@ WITH moment AS MATERIALIZED (
 ), version AS (
     INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, schedule,
                                          dependencies, queue, priority, timeout_seconds, max_retries, retry,
-                                         misfire, misfire_grace_seconds, misfire_runs_max, overlap, created_at)
+                                         misfire, misfire_grace_seconds, misfire_runs_max, overlap, flow_options,
+                                         parameters_schema, created_at)
     SELECT version_id, task_id, changed.version, task_type, description, parameters, nullif(schedule, 'null'::jsonb),
            dependencies, queue, priority, timeout_seconds, max_retries, retry, misfire, misfire_grace_seconds,
-           misfire_runs_max, overlap, now
+           misfire_runs_max, overlap, flow_options, nullif(parameters_schema, 'null'::jsonb), now
     FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
 ), replanned AS MATERIALIZED (
     SELECT definition.task_id, definition.schedule, definition.next_due_at, changed.status,
@@ -61,8 +64,12 @@ WITH moment AS MATERIALIZED (
 ), rerouted AS (
     UPDATE scheduler.task_runs
     SET task_version_id = definition.version_id, queue = definition.queue, task_type = definition.task_type,
-        priority = definition.priority, max_retries = definition.max_retries
+        priority = definition.priority, max_retries = definition.max_retries,
+        expands = nullif(definition.expands, false),
+        status = CASE WHEN definition.expands THEN 'PENDING' ELSE task_runs.status END
     FROM definition
+    -- A group that has its runs goes on with them as it was made.
     WHERE task_runs.task_id = definition.task_id AND task_runs.status IN ('PENDING', 'DISPATCHED')
+      AND task_runs.group_size IS NULL AND task_runs.shard_index IS NULL
 )
 SELECT id FROM changed

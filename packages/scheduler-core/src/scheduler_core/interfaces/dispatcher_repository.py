@@ -1,0 +1,20 @@
+"""What a store must know of the dispatchers."""
+
+from datetime import datetime
+from typing import Protocol
+
+
+class DispatcherRepository(Protocol):
+    """Which dispatchers there are: each keeps its own row fresh, and others read from it that one is there."""
+
+    async def begin(self, hostname: str, pid: int, version: str, now: datetime | None = None) -> int:
+        """Say that a dispatcher has started; returns its id."""
+
+    async def seen(self, dispatcher_id: int, queue_error: str | None, now: datetime | None = None) -> bool:
+        """Say that it is there, and what is wrong with its message queue; False when its row is gone."""
+
+    async def end(self, dispatcher_id: int, now: datetime | None = None) -> None:
+        """Say that it has stopped."""
+
+    async def prune(self, older_than_seconds: float = 86400.0, now: datetime | None = None) -> int:
+        """Forget dispatchers that ended, or were last seen, longer ago; returns how many."""

@@ -1,0 +1,1 @@
+"""Long runs under faults; none of them is part of `make test`."""
