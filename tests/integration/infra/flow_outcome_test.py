@@ -10,7 +10,7 @@ from fixtures.factories import build_definition, claim, open_session, report
 from fixtures.flow_oracle import OracleTask, outcomes, random_flow
 from scheduler_core.decisions.flow_rules import plan_flow
 from scheduler_core.errors import ConflictError
-from scheduler_core.interfaces import Store
+from scheduler_core.interfaces import Store, UnitOfWork
 from scheduler_core.models import FAILURE_SKIPS, ClaimedRun, FlowRequest, RunTrigger, TaskRun, TaskRunStatus
 
 FLOWS = 40
@@ -82,13 +82,13 @@ async def _report(
         for run in runs
     ]
 
-    async def act(opened: AbstractAsyncContextManager[object]) -> None:
+    async def act(opened: AbstractAsyncContextManager[UnitOfWork]) -> None:
         async with opened as work:
-            changes = await work.task_runs.finish(session, finished)  # type: ignore[attr-defined]
+            changes = await work.task_runs.finish(session, finished)
             assert len(changes) == len(finished)
             ended = [change.run_id for change in changes if change.needs_settlement]
             if settles and ended:
-                await work.task_runs.settle(len(ended), ended)  # type: ignore[attr-defined]
+                await work.task_runs.settle(len(ended), ended)
 
     try:
         await act(store.transaction())

@@ -181,7 +181,7 @@ def _unnamed(schema: Any) -> Any:
     return schema
 
 
-_Validator: Any = extend(  # type: ignore[no-untyped-call]
+_Validator: Any = extend(  # type: ignore[no-untyped-call]  # its own types say nothing
     Draft202012Validator,
     {name: _counted(keyword) for name, keyword in {**Draft202012Validator.VALIDATORS, **_own}.items()},
 )

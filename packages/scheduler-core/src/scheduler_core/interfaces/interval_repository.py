@@ -51,7 +51,7 @@ class IntervalRepository(Protocol):
     async def seconds_to_deadline(self, now: datetime | None = None) -> float | None:
         """Seconds by the database's clock until the next deadline (0 when late); None when there is none."""
 
-    async def sweep(self, limit: int, after: SweepPlace = SweepPlace(), now: datetime | None = None) -> Sweep:  # noqa: B008
+    async def sweep(self, limit: int, after: SweepPlace = SweepPlace(), now: datetime | None = None) -> Sweep:  # noqa: B008 - frozen
         """Look at up to `limit` open dependencies for what nobody has told: slots without a run, and ended runs."""
 
     async def dependents_of(self, run_id: int, limit: int) -> list[DependentRun]:

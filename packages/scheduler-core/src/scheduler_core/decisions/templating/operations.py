@@ -50,7 +50,7 @@ def checked_number(value: Any) -> int | float:
         raise LimitError("a whole number is too large: it has more than 64 bits.")
     if isinstance(value, float) and not math.isfinite(value):
         raise LimitError("a number is too large, or is none.")
-    return value  # type: ignore[no-any-return]
+    return value  # type: ignore[no-any-return]  # a number, as it came
 
 
 def require(value: Any) -> None:

@@ -27,7 +27,7 @@ class Rewriting(NodeTransformer):
         path = path_of(node.node)
         return _inner(node, " element", self.visit(node.node), nodes.Const(node.attr), nodes.Const(path))
 
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802 - likewise
         """`value[key]` and `value[start:stop]`."""
         value = self.visit(node.node)
         if isinstance(node.arg, nodes.Slice):
@@ -35,29 +35,29 @@ class Rewriting(NodeTransformer):
             return _inner(node, " part", value, *bounds)
         return _inner(node, " element", value, self.visit(node.arg), nodes.Const(path_of(node.node)))
 
-    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - likewise
         """`value.method(…)` and `range(…)`."""
         arguments = [self.visit(each) for each in node.args]
         if isinstance(node.node, nodes.Getattr):
             return _inner(node, " method", self.visit(node.node.node), nodes.Const(node.node.attr), *arguments)
         return _inner(node, " range", *arguments)
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 - likewise
         """`a < b < c`."""
         pairs = [each for operand in node.ops for each in (nodes.Const(operand.op), self.visit(operand.expr))]
         return _inner(node, " compare", self.visit(node.expr), *pairs)
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - likewise
         """`a ~ b`."""
         return _inner(node, " concat", *(self.visit(each) for each in node.nodes))
 
-    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802 - likewise
         """`a if b`, which is an empty text if b is not."""
         self.generic_visit(node)
         node.expr2 = nodes.Const("") if node.expr2 is None else node.expr2
         return node
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - likewise
         """`{% for %}`."""
         self.generic_visit(node)
         node.iter = _inner(node, " each", node.iter)
