@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.factories import build_definition, claim, open_session
 from fixtures.flow_driver import FlowDriver, Job
+from fixtures.waiting import wait_until_blocked
 from scheduler_core.interfaces import Store
 from scheduler_core.models import ClaimedRun, Lane, SkipReason, TaskRun, TaskRunStatus
 from scheduler_core.models.expansion import Expansion, GroupMember
@@ -272,11 +273,13 @@ async def test_dispatcher_integration_group_is_cancelled_with_its_runs(flow: Flo
     session = await open_session(flow.store)
     (running,) = await claim(flow.store, session, 1)
     async with flow.store.autocommit() as work:
+        # The group stands for its runs, whatever they do.
+        assert await work.task_runs.active([flow.tasks["load"].id]) == [(flow.tasks["load"].id, flow_id)]
         (change,) = await work.task_runs.cancel([flow_id])
         await work.task_runs.settle(100)
         assert await work.task_runs.sessions_of([flow_id]) == [session]
         # Its slot is still taken: who does not overlap waits.
-        assert (flow.tasks["load"].id, flow_id) in await work.task_runs.active([flow.tasks["load"].id])
+        assert await work.task_runs.active([flow.tasks["load"].id]) == [(flow.tasks["load"].id, flow_id)]
     assert (change.run_id, change.status) == (flow_id, TaskRunStatus.PENDING)
     runs = await flow.runs(flow_id)
     assert statuses(runs, "load") == [
@@ -291,7 +294,7 @@ async def test_dispatcher_integration_group_is_cancelled_with_its_runs(flow: Flo
 
 
 async def test_dispatcher_integration_group_that_is_cancelled_while_it_is_made(
-    flow: FlowDriver, second_store: Store
+    flow: FlowDriver, second_store: Store, database_url: str
 ) -> None:
     """A cancel that waits for the expansion to be committed reaches the runs that this has made."""
     await flow.task("load", shards=3)
@@ -305,14 +308,16 @@ async def test_dispatcher_integration_group_that_is_cancelled_while_it_is_made(
                 await other.task_runs.cancel([flow_id])
 
         cancelling = asyncio.create_task(cancel())
-        await asyncio.sleep(0.3)
+        await wait_until_blocked(database_url)
         assert not cancelling.done()
     await cancelling
     await flow.look()
     assert statuses(await flow.runs(flow_id), "load") == [CANCELLED] * 4
 
 
-async def test_dispatcher_integration_place_in_a_group_is_not_lost(flow: FlowDriver, second_store: Store) -> None:
+async def test_dispatcher_integration_place_in_a_group_is_not_lost(
+    flow: FlowDriver, second_store: Store, database_url: str
+) -> None:
     """When the run that is to have the place is cancelled in that moment, the next one has it."""
     await flow.task("load", shards=4, max_parallel=1, tolerated_failures=3)
     flow_id = await flow.trigger("load")
@@ -323,7 +328,7 @@ async def test_dispatcher_integration_place_in_a_group_is_not_lost(flow: FlowDri
     async with second_store.transaction() as other:
         await other.task_runs.cancel([waiting[0]])
         ending = asyncio.create_task(flow.end(session, first))
-        await asyncio.sleep(0.3)
+        await wait_until_blocked(database_url)
         assert not ending.done()
     await ending
     await flow.look()

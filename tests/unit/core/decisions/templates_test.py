@@ -11,7 +11,6 @@ from scheduler_core.decisions.templates import (
     has_templates,
     needs_upstream,
     render_parameters,
-    static_upstreams,
     upstream_context,
 )
 from scheduler_core.errors import TemplateError
@@ -255,16 +254,6 @@ def test_core_needs_upstream_never_misses_one() -> None:
     """It is true where a template names upstream, and false where only plain text does."""
     assert needs_upstream({"a": {"b": "{{ upstream['x'].result }}"}})
     assert not needs_upstream({"a": "upstream", "b": "{{ run.id }}"})
-
-
-def test_core_static_upstreams_finds_each_name() -> None:
-    """The names of tasks are found wherever they stand in an expression."""
-    expression = "upstream.a.result.n > 1 and (upstream['b c'].status == 'FAILED' or [upstream.d.results] | length)"
-
-    assert static_upstreams(expression) == {"a", "b c", "d"}
-    assert static_upstreams("params.upstream.x") == set()
-    with pytest.raises(TemplateError):
-        static_upstreams("upstream.")
 
 
 def test_core_upstream_context_has_results_for_groups_only() -> None:

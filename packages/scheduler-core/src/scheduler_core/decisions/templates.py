@@ -70,13 +70,6 @@ def template_problems(definition: TaskDefinition) -> list[Problem]:
     return definition_problems(definition)
 
 
-def static_upstreams(expression: str) -> set[str]:
-    """The tasks upstream that an expression names; raises TemplateError if it cannot be read."""
-    from scheduler_core.decisions.templating.check import named_upstreams
-
-    return named_upstreams(expression)
-
-
 __all__ = [
     "TemplateContext",
     "TemplateError",
@@ -84,7 +77,6 @@ __all__ = [
     "has_templates",
     "needs_upstream",
     "render_parameters",
-    "static_upstreams",
     "template_problems",
     "upstream_context",
 ]

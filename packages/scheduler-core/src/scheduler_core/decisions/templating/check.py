@@ -16,7 +16,7 @@ from scheduler_core.decisions.templating.rendering import reason_of
 from scheduler_core.decisions.templating.scope import NO_ITEM, NO_SHARD, TemplateScope
 from scheduler_core.decisions.templating.syntax import syntax_problems
 from scheduler_core.decisions.templating.values import kind_of
-from scheduler_core.errors import Problem, TemplateError
+from scheduler_core.errors import Problem
 from scheduler_core.errors.template_error import storable
 from scheduler_core.models import TaskDefinition, flow_dependencies
 
@@ -41,16 +41,6 @@ def definition_problems(definition: TaskDefinition) -> list[Problem]:
     """See `templates.template_problems`."""
     told = islice(_problems(definition), PROBLEMS_MAX)
     return [Problem(field, storable(message)) for field, message in told]
-
-
-def named_upstreams(expression: str) -> set[str]:
-    """See `templates.static_upstreams`."""
-    try:
-        tree = parsed_expression(expression)
-        found = (upstream_of(node) for node in _within(tree))
-        return {name for name in found if name is not None}
-    except Exception as error:  # whatever it is, the expression is what fails
-        raise TemplateError(expression, reason_of(error)) from error
 
 
 def _problems(definition: TaskDefinition) -> Iterator[tuple[str, str]]:
