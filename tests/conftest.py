@@ -6,10 +6,13 @@ import pytest
 
 pytest_plugins = [
     "fixtures.clock",
+    # Before database, which imports it.
+    "fixtures.pgbouncer",
     "fixtures.database",
     "fixtures.tcp_proxy",
     "fixtures.broker",
     "fixtures.processes",
+    "fixtures.redis_server",
     "fixtures.documentation",
     "fixtures.query_change",
     "fixtures.site",

@@ -185,6 +185,28 @@ def flows(site: Site) -> None:
     site.check("the group is full", {"GROUP_FULL"}, "run", site.run_of("parts", "PENDING", shard_index=2))
 
 
+def turns(site: Site) -> None:
+    """Limits, other runs' turns, and workers that lack what it needs."""
+    site.trigger("caller")
+    site.run_of("caller", "RUNNING")
+    caller = site.trigger("caller")
+    site.check("its limit is full", {"LIMIT_FULL"}, "run", caller)
+    site.type("task", "pause", "caller")
+    site.check("its limit is full, and it is paused", {"LIMIT_FULL", "PAUSED"}, "run", caller)
+    site.trigger("reporter")
+    site.run_of("reporter", "COMPLETED")
+    site.check("the starts of this hour are used up", {"RATE_LIMITED"}, "run", site.trigger("reporter"))
+    site.check("no worker has the tag", {"NO_TAGGED_WORKER"}, "run", site.trigger("tagged"))
+    site.check("no worker has so much", {"NO_RESOURCES"}, "run", site.trigger("greedy"))
+    site.check("nobody has its strategy", {"STRATEGY_UNKNOWN"}, "run", site.trigger("chosen"))
+    site.trigger("sweep")
+    site.check("others go before the background", {"BACKGROUND", "PLACES_BUSY"}, "run", site.trigger("sweep"))
+    for task, code in (("tenants", "FAIR_TURN"), ("many", "WINDOW_FULL")):
+        site.type("task", "trigger", task, "--count", "10")
+        site.run_of(task, "DISPATCHED")
+        site.check(f"others of {task} come first", {code, "PLACES_BUSY"}, "run", site.run_of(task, "PENDING"))
+
+
 def tasks_and_slots(site: Site) -> None:
     """Tasks that make no run, and slots that have none."""
     site.check("nothing starts the task", {"NO_START"}, "task", "parts")
@@ -196,6 +218,8 @@ def tasks_and_slots(site: Site) -> None:
 def outages(site: Site) -> None:
     """Parts of the system are away."""
     site.stop("dispatcher")
+    unsorted = site.trigger("reporter")
+    site.check("no dispatcher sorts it", {"DISPATCHER_DOWN", "NOT_SORTED", "RATE_LIMITED"}, "run", unsorted)
     conditional = site.trigger("conditional")
     site.check("no dispatcher evaluates its condition", {"DISPATCHER_DOWN", "NOT_EXPANDED"}, "run", conditional)
     slot = datetime.now(UTC).isoformat(timespec="seconds")
@@ -233,7 +257,7 @@ def running_site() -> Iterator[Site]:
 def main() -> int:
     """Try all situations."""
     with running_site() as site:
-        for bring_about in (workers, times, flows, tasks_and_slots, outages):
+        for bring_about in (workers, times, flows, turns, tasks_and_slots, outages):
             bring_about(site)
         print(f"{site.checked} situations, {len(site.wrong)} told wrongly")
         return 1 if site.wrong else 0

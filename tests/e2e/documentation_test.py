@@ -2,7 +2,9 @@
 
 import json
 import os
+import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,18 +19,41 @@ from fixtures.broker import RabbitMQServer
 from fixtures.database import DEBIAN_BIN_DIRS
 from fixtures.documentation import EXECUTED, ROOT, Block, Reader, all_blocks, blocks_of, count_blocks
 from fixtures.ledger import assert_ledger_is_clean
+from fixtures.pgbouncer import require_pgbouncer
 from fixtures.processes import RunningProcess, SchedulerProcesses, free_port, wait_until
 from scheduler_infra.database.embedded.server_account import server_account
 
 ONE_HOST = ROOT / "docs/deployment/one-host.md"
 TWO_HOSTS = ROOT / "docs/deployment/two-hosts.md"
+POOLER = ROOT / "docs/deployment/pooler.md"
 QUICKSTART = ROOT / "examples/quickstart/README.md"
 LEDGER = ROOT / "docs/ledger.md"
 SCHEDULES = ROOT / "docs/schedules.md"
 FLOWS = ROOT / "docs/flows.md"
 FLOW_EXAMPLES = ROOT / "examples/flows/README.md"
 EXPLAIN = ROOT / "docs/explain.md"
-PAGES = {ROOT / "README.md", ONE_HOST, TWO_HOSTS, QUICKSTART, LEDGER, SCHEDULES, EXPLAIN, FLOWS, FLOW_EXAMPLES}
+DISPATCH = ROOT / "docs/dispatch.md"
+LIMITS = ROOT / "docs/limits.md"
+UNIQUENESS = ROOT / "docs/uniqueness.md"
+QUARANTINE = ROOT / "docs/quarantine.md"
+RETENTION = ROOT / "docs/retention.md"
+PAGES = {
+    ROOT / "README.md",
+    ONE_HOST,
+    TWO_HOSTS,
+    QUICKSTART,
+    LEDGER,
+    SCHEDULES,
+    EXPLAIN,
+    DISPATCH,
+    LIMITS,
+    UNIQUENESS,
+    QUARANTINE,
+    RETENTION,
+    POOLER,
+    FLOWS,
+    FLOW_EXAMPLES,
+}
 
 
 def _commands(page: Path) -> list[Block]:
@@ -101,6 +126,21 @@ def test_flow_pages_work_as_written(
     _follow(reader, _commands(page), request)
 
 
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("page", [UNIQUENESS, QUARANTINE, RETENTION], ids=["uniqueness", "quarantine", "retention"])
+def test_pages_on_what_becomes_of_runs_work_as_written(
+    page: Path, scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's runs are made once, put aside or removed as it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(page), request)
+    assert_ledger_is_clean(scheduler_processes)
+    (up,) = scheduler_processes.started
+    up.interrupt()
+    up.wait()
+
+
 def test_schedules_page_works_as_written(
     scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -117,6 +157,36 @@ def test_explain_page_works_as_written(
     kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
     reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
     _follow(reader, _commands(EXPLAIN), request)
+    assert_ledger_is_clean(scheduler_processes)
+    (up,) = scheduler_processes.started
+    up.interrupt()
+    up.wait()
+
+
+@pytest.mark.timeout(400)
+def test_dispatch_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's tasks find the worker that they ask for, or wait for one as it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(DISPATCH), request)
+    assert_ledger_is_clean(scheduler_processes)
+    (up,) = scheduler_processes.started
+    up.interrupt()
+    up.wait()
+
+
+@pytest.mark.timeout(400)
+def test_limits_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's runs keep the limits that it declares, changes and looks at."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "examples", checkout / "examples")
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, checkout, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(LIMITS), request)
     assert_ledger_is_clean(scheduler_processes)
     (up,) = scheduler_processes.started
     up.interrupt()
@@ -231,13 +301,19 @@ def _write_programs(folder: Path, programs: dict[str, str]) -> None:
 def _programs_of_two_hosts(cluster: DebianCluster, broker: RabbitMQServer) -> dict[str, str]:
     """Each does to the test's own servers what it would do to those of the host."""
     settings = " ".join(f"'{name}={value}'" for name, value in broker.environment.items())
+    return {
+        **_programs_of_a_database(cluster),
+        "rabbitmqctl": f'exec env {settings} /usr/lib/rabbitmq/bin/rabbitmqctl "$@"',
+    }
+
+
+def _programs_of_a_database(cluster: DebianCluster) -> dict[str, str]:
     superuser = f"PGHOST={cluster.directory} PGPORT={cluster.port} PGUSER=postgres"
     return {
         # What the page installs has to be there: then there is nothing to do.
         "apt-get": '[ "$1 $2" = "install --yes" ] && shift 2 && dpkg-query -W "$@" >/dev/null',
         "systemctl": f'[ "$*" = "restart postgresql" ] && kill -HUP "$(head -n 1 {cluster.data}/postmaster.pid)"',
         "runuser": f'[ "$1 $2 $3" = "-u postgres --" ] && shift 3 && exec env {superuser} "$@"',
-        "rabbitmqctl": f'exec env {settings} /usr/lib/rabbitmq/bin/rabbitmqctl "$@"',
     }
 
 
@@ -277,6 +353,52 @@ def test_two_hosts_page_works_as_written(
     }
     assert_ledger_is_clean(scheduler_processes, reached)
     assert [process.stop() for process in reversed(scheduler_processes.started)] == [0] * 5
+
+
+@pytest.mark.timeout(400)
+def test_pooler_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, debian_cluster: DebianCluster, request: pytest.FixtureRequest
+) -> None:
+    """Typed as it stands, the page gives a system that works through PgBouncer, and a doctor who sees that."""
+    require_pgbouncer()
+    folder, account = scheduler_processes.directory, server_account()
+    ini, port = f"{folder}/etc/pgbouncer/pgbouncer.ini", free_port()
+    Path(ini).parent.mkdir(parents=True)
+    user = "" if account.is_own else f"-u {pwd.getpwuid(account.uid).pw_name}"
+    _write_programs(
+        folder / "bin",
+        {
+            **{name: _programs_of_a_database(debian_cluster)[name] for name in ("apt-get", "runuser")},
+            "chown": f'[ "$1" = postgres ] && exec /bin/chown {account.uid} "$2"',
+            "systemctl": f"""case "$*" in
+                "reload postgresql") kill -HUP "$(head -n 1 {debian_cluster.data}/postmaster.pid)" ;;
+                "restart pgbouncer") PATH="$PATH:/usr/sbin" setsid pgbouncer {user} {ini} > {folder}/pooler.log 2>&1 &
+                    echo $! > {folder}/pooler.pid; until grep -q 'process up' {folder}/pooler.log; do sleep 0.1; done ;;
+                *) exit 1 ;;
+            esac""",
+        },
+    )
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    environment = _as_in_a_terminal(scheduler_processes, *kept)
+    environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
+    replacements = {
+        "port=5432": f"port={debian_cluster.port}",
+        ":5432": f":{debian_cluster.port}",
+        "6432": str(port),
+        "/etc/pgbouncer": f"{folder}/etc/pgbouncer",
+        "/etc/scheduler": str(scheduler_processes.config_dir),
+    }
+    reader = Reader(scheduler_processes, ROOT, environment)
+    blocks = [replace(block, text=_replaced(block.text, replacements)) for block in _commands(POOLER)]
+    try:
+        _follow(reader, blocks, request)
+        assert_ledger_is_clean(scheduler_processes)
+        (up,) = scheduler_processes.started
+        up.interrupt()
+        assert up.wait() == 0
+    finally:
+        if (written := folder / "pooler.pid").exists():
+            os.kill(int(written.read_text()), signal.SIGTERM)
 
 
 def _as_in_a_terminal(processes: SchedulerProcesses, *kept: str) -> dict[str, str]:

@@ -5,8 +5,8 @@ import signal
 from fixtures.job_lines import JobLine
 from fixtures.processes import wait_until
 from fixtures.site import QUICK_LEASE, Site
-from scheduler_infra.database.worker_session_repository import MAX_LOSSES
 
+MAX_LOSSES = 2
 LEASE_SECONDS = float(QUICK_LEASE["SCHEDULER_WORKER__LEASE_SECONDS"])
 
 
@@ -48,10 +48,14 @@ def test_frozen_worker_changes_nothing_when_it_thaws(site: Site) -> None:
 
 
 def test_run_that_kills_its_workers_is_quarantined(site: Site) -> None:
-    """A run that costs a worker at each start is started max_losses times and no more; then others work on."""
+    """A run that costs a worker at each start is started max_losses times and no more; then others work on.
+
+    The evidence tells of each loss, and with it the run is released: the new one takes its place.
+    """
     site.start(workers=1)
-    # The worker is the parent of the shell that runs the command.
-    site.create_task("killer", parameters=site.lines.parameters("kill -9 $PPID; sleep 5"))
+    # The worker is the parent of the shell that runs the command; what the job prints is stored by then.
+    command = f"test -e {site.processes.work_dir / 'mended'} || {{ echo allocating; sleep 3; kill -9 $PPID; sleep 5; }}"
+    site.create_task("killer", parameters=site.lines.parameters(command), max_losses=MAX_LOSSES)
     run_id = site.trigger("killer")
     for losses in range(1, MAX_LOSSES + 1):
         worker = site.processes.started[-1]
@@ -65,6 +69,16 @@ def test_run_that_kills_its_workers_is_quarantined(site: Site) -> None:
 
     assert (run["attempt"], run["losses"], run["failures"]) == (MAX_LOSSES, MAX_LOSSES, 0)
     assert site.lines.starts()[run_id] == MAX_LOSSES
+    (listed,) = site.processes.request("GET", "/api/v1/quarantine").body["items"]
+    assert [(loss["attempt"], loss["worker_id"], loss["last_lines"]) for loss in listed["evidence"]] == [
+        (attempt, "worker-1", ["allocating"]) for attempt in range(1, MAX_LOSSES + 1)
+    ]
+    (site.processes.work_dir / "mended").touch()
+    released = site.processes.request("POST", f"/api/v1/quarantine/{run_id}/release").body
+    assert released["retry_of"] == run_id
+    site.processes.wait_for_run(released["id"], seconds=20)
+    assert site.processes.request("GET", "/api/v1/quarantine").body["items"] == []
+    assert site.processes.request("POST", f"/api/v1/quarantine/{run_id}/discard").status == 409
 
 
 def test_function_that_holds_the_interpreter_costs_no_session(site: Site) -> None:

@@ -9,8 +9,10 @@ import psycopg
 import pytest
 
 from fixtures.api_app import Api, OpenApi, make_key
+from fixtures.factories import build_plan, claim, create_runs, create_task, open_session
 from fixtures.in_memory_message_queue import InMemoryWire
 from fixtures.waiting import wait_until
+from fixtures.windows import build_window, insert_limit
 from scheduler_api.api_config import ApiConfig
 from scheduler_core.errors import SchemaVersionError, StoreUnavailableError
 from scheduler_core.interfaces import Store, UnitOfWork
@@ -162,6 +164,26 @@ async def test_api_integration_measures_the_system(open_api: OpenApi, store: Sto
     assert "mine 1\n" in text
     statistics = (await client.get("/api/v1/system/stats")).json()
     assert (statistics["tasks_by_status"]["ACTIVE"], statistics["workers_alive"]) == (1, 0)
+
+
+async def test_api_integration_measures_limits_and_turns(open_api: OpenApi, store: Store, database_url: str) -> None:
+    """Permits that are held and runs that wait are counted by limit, gated runs by the class of their turn."""
+    client = await open_api(await make_key(store))
+    insert_limit(database_url, "api-calls", concurrent=1)
+    limited = await create_task(store, limits=("api-calls",))
+    await create_runs(store, build_plan(limited), 3)
+    session_id = await open_session(store)
+    window = build_window(store)
+    await window.look()
+    assert len(await claim(store, session_id)) == 1
+    await create_runs(store, build_plan(await create_task(store, background=True)))
+    await window.look()
+    text = (await client.get("/metrics")).text
+    assert 'scheduler_limit_permits_held{namespace="default",limit="api-calls"} 1\n' in text
+    assert 'scheduler_limit_runs_waiting{namespace="default",limit="api-calls"} 2\n' in text
+    assert 'scheduler_gated_runs_waiting{class="plain"} 2\n' in text
+    assert 'scheduler_gated_runs_claimable{class="background"} 1\n' in text
+    assert 'scheduler_gated_runs_waiting{class="fair"} 0\n' in text
 
 
 async def test_api_integration_repeats_the_answer_of_a_key(api: Api) -> None:

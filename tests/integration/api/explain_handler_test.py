@@ -9,7 +9,9 @@ from fixtures.api_app import Api
 from fixtures.factories import build_definition, build_plan, claim, create_runs, create_task, open_session, report
 from fixtures.flows import add_members, create_flow, set_runs
 from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
+from fixtures.windows import build_window, insert_limit
 from scheduler_core.decisions.schedule_rules import next_run_after
+from scheduler_core.decisions.stream_keys import keyed
 from scheduler_core.interfaces import Store
 from scheduler_core.models import FlowMember, FlowPlan, OverlapPolicy, Schedule, TaskRunStatus, TaskStatus
 from scheduler_dispatcher.ringer import Ringer
@@ -35,7 +37,8 @@ def codes(explanation: dict[str, Any]) -> list[str]:
 async def start_dispatcher(store: Store) -> None:
     """A dispatcher has been seen."""
     async with store.autocommit() as work:
-        await work.dispatchers.begin("host", 1, "0.1.0")
+        dispatcher_id = await work.dispatchers.begin("host", 1, "0.1.0")
+        await work.dispatchers.seen(dispatcher_id, None, strategy="shared", strategies=["shared", "least_loaded"])
 
 
 async def test_api_integration_explain_run_names_all_blockers(api: Api, store: Store) -> None:
@@ -80,6 +83,70 @@ async def test_api_integration_explain_run_counts_what_is_ahead(api: Api, store:
     assert "1 of 1 places at 1 worker" in told["blockers"][0]["message"]
     assert "3 runs are ahead of it" in told["blockers"][0]["message"]
     assert older.run_id < subject.run_id < younger.run_id
+
+
+async def test_api_integration_explain_run_names_every_limit_that_is_full(
+    api: Api, store: Store, database_url: str
+) -> None:
+    """Of two limits with the same key both are told, with who holds their permits; a third one with room is not."""
+    await start_dispatcher(store)
+    insert_limit(database_url, "narrow", key="params.customer", concurrent=1)
+    insert_limit(database_url, "slow", key="params.customer", rate=1, rate_seconds=3600.0)
+    insert_limit(database_url, "wide", concurrent=9)
+    task = await create_task(store, name="copy", limits=("narrow", "slow", "wide"), parameters={"customer": "acme"})
+    session = await open_session(store)
+    first, subject = await create_runs(store, build_plan(task), copies=2)
+    told = await explain(api, f"task-runs/{subject.run_id}")
+    assert (codes(told), told["is_blocked"]) == (["NOT_SORTED"], False)
+    assert told["summary"].endswith("nothing that is known keeps it from running.")
+    window = build_window(store)
+    await window.look()
+    assert [run.id for run in await claim(store, session)] == [first.run_id]
+    await window.look()
+    told = await explain(api, f"task-runs/{subject.run_id}")
+    assert codes(told) == ["LIMIT_FULL", "RATE_LIMITED"]
+    full, limited = told["blockers"]
+    assert full["message"] == (
+        f"Limit 'narrow' allows 1 run of key 'acme' at once: 1 runs now (run {first.run_id} of 'copy')."
+    )
+    assert (full["run_id"], full["task"], full["since"]) == (first.run_id, "copy", told["slot"])
+    now, estimate = (datetime.fromisoformat(text) for text in (told["now"], limited["estimate"]))
+    assert timedelta(minutes=50) < estimate - now < timedelta(minutes=60)
+
+
+async def test_api_integration_explain_run_tells_to_whom_it_was_given(
+    api: Api, store: Store, database_url: str
+) -> None:
+    """A run that is meant for one worker waits for that one; while it drains, it waits for a dispatcher."""
+    await start_dispatcher(store)
+    chosen = await open_session(store, worker_id="chosen", tags=("gpu",))
+    await open_session(store)
+    [run] = await create_runs(store, build_plan(await create_task(store, required_tags=("gpu",))))
+    await build_window(store).look()
+    told = await explain(api, f"task-runs/{run.run_id}")
+    assert (codes(told), told["is_blocked"]) == (["ASSIGNED"], False)
+    assert told["blockers"][0]["message"].startswith("It was given to worker 'chosen' at ")
+    async with store.autocommit() as work:
+        await work.worker_sessions.renew(chosen, draining=True)
+    told = await explain(api, f"task-runs/{run.run_id}")
+    assert (codes(told), told["is_blocked"]) == (["ASSIGNED"], True)
+    assert told["blockers"][0]["message"].endswith("which takes no more runs.")
+    await build_window(store).look()
+    told = await explain(api, f"task-runs/{run.run_id}")
+    assert codes(told) == ["NO_TAGGED_WORKER"]
+
+
+async def test_api_integration_explain_run_counts_what_is_about_to_be_released(api: Api, store: Store) -> None:
+    """A plain run learns of a gated one that the next look puts before it, and takes the only place."""
+    await start_dispatcher(store)
+    await open_session(store, places=1)
+    [gated] = await create_runs(store, build_plan(await create_task(store, fairness_key="'x'", priority=9)))
+    async with store.transaction() as work:
+        await work.dispatch.hold_window()
+        await work.dispatch.sort([keyed(run) for run in await work.dispatch.gated(10)])
+    [plain] = await create_runs(store, build_plan(await create_task(store)))
+    assert codes(await explain(api, f"task-runs/{gated.run_id}")) == []
+    assert codes(await explain(api, f"task-runs/{plain.run_id}")) == ["PLACES_BUSY"]
 
 
 async def test_api_integration_explain_run_tells_its_story(api: Api, store: Store) -> None:

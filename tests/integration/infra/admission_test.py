@@ -114,7 +114,7 @@ async def test_infra_integration_admit_is_decided_by_the_predicates(
     query_change(
         "lock_admissible_runs",
         "AND run.waiting_on = 0 AND NOT run.held\n      AND run.not_before <= (SELECT now FROM moment) "
-        "AND run.expands IS NOT TRUE\n",
+        "AND run.expands IS NOT TRUE AND run.gated IS NOT TRUE\n",
         "\n",
     )
     wrong = {}

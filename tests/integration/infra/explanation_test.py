@@ -12,7 +12,7 @@ from fixtures.flow_driver import FlowDriver
 from scheduler_core.decisions import explain
 from scheduler_core.decisions.admission import ADMISSION, CLAIM, Predicate
 from scheduler_core.decisions.explain import run_blockers
-from scheduler_core.decisions.explain_blockers import RunCase
+from scheduler_core.decisions.explain_case import RunCase
 from scheduler_core.interfaces import Store
 from scheduler_core.models import Task, TaskRunStatus
 
@@ -69,10 +69,14 @@ async def test_infra_integration_explanations_and_dispatch_agree(
     assert [each.__name__ for each in (*ADMISSION, *CLAIM) if not without(each, monkeypatch, seen)] == []
 
 
-async def test_infra_integration_explanation_counts_a_condition_as_a_run_ahead(store: Store) -> None:
-    """A run whose condition the next look evaluates takes a place from a younger one, and is not blocked itself."""
+@pytest.mark.parametrize("priority", [5, 6])
+async def test_infra_integration_explanation_counts_a_condition_as_a_run_ahead(store: Store, priority: int) -> None:
+    """A run whose condition the next look evaluates takes the place from one of lower priority.
+
+    Among equals it comes last: it counts from when its condition is evaluated.
+    """
     flow = FlowDriver(store)
-    await flow.task("checked", when="1 == 1")
+    await flow.task("checked", when="1 == 1", priority=priority)
     await flow.task("plain")
     checked, plain = await flow.trigger("checked"), await flow.trigger("plain")
     session = await open_session(store, queues=("default",), task_types=("python",), places=1)
@@ -83,6 +87,6 @@ async def test_infra_integration_explanation_counts_a_condition_as_a_run_ahead(s
         claims = await work.explanations.claims([checked, plain], with_pending=True)
     cases = [RunCase(run=run, system=system, claims=claim) for run, claim in zip(runs, claims, strict=True)]
     told = [[view.code.value for view in run_blockers(case) if view.blocks] for case in cases]
-    assert told == [[], ["PLACES_BUSY"]]
+    assert told == ([[], ["PLACES_BUSY"]] if priority == 6 else [["PLACES_BUSY"], []])
     await flow.look()
-    assert [run.id for run in await claim_runs(store, session, 1)] == [checked]
+    assert [run.id for run in await claim_runs(store, session, 1)] == [checked if priority == 6 else plain]

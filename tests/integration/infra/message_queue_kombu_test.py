@@ -79,7 +79,7 @@ def broker(
     return RabbitMQUnderTest(rabbitmq_server, tcp_proxy(("127.0.0.1", rabbitmq_server.port)))
 
 
-class TestKombuMessageQueue(MessageQueueContract):
+class TestRabbitMQMessageQueue(MessageQueueContract):
     """The contract over RabbitMQ."""
 
 

@@ -152,7 +152,7 @@ def test_infra_integration_0002_can_be_taken_back(empty_database_url: str) -> No
     moved = {row[0]: row[3] for row in after if row not in before}
     assert moved == {1: NOON + timedelta(minutes=1) - timedelta(microseconds=1)}
     assert rows(url, "SELECT reason FROM scheduler.slots WHERE run_id IS NULL") == [("MISSED",)]
-    move(url, "0003")
+    move(url, "0004")
     assert migrator.differences(url) == []
 
 
@@ -215,7 +215,7 @@ def test_infra_integration_0003_can_be_taken_back(empty_database_url: str) -> No
     ]
     # Also the versions before: 0002 shows them.
     assert rows(url, "SELECT dependencies FROM scheduler.task_versions WHERE id = 14") == [(["old"],)]
-    move(url, "0003")
+    move(url, "0004")
     assert migrator.differences(url) == []
 
 

@@ -86,6 +86,17 @@ async def test_infra_integration_renew_tells_what_the_session_holds(store: Store
     assert (sighting.renewals, sighting.lease_expired) == (2, False)
 
 
+async def test_infra_integration_renew_changes_the_places_and_keeps_them(store: Store) -> None:
+    """A renewal that names places sets them; one that names none leaves them, and the runs held are as before."""
+    session = await open_session(store, places=5)
+    run = await claimed_run(store, session)
+    for places, expected in ((None, 5), (1, 1), (None, 1), (8, 8)):
+        async with store.autocommit() as work:
+            assert await work.worker_sessions.renew(session, places=places) == [HeldRun(run, 1, False)]
+            (seen,) = await work.worker_sessions.page()
+        assert seen.places == expected
+
+
 async def test_infra_integration_renew_goes_on_until_the_session_is_reaped(store: Store) -> None:
     """A lease that has passed by the wall clock can be renewed until somebody has ended the session, not afterwards."""
     session = await open_session(store)
@@ -144,6 +155,19 @@ async def test_infra_integration_reap_quarantines_after_the_last_loss(store: Sto
     assert statuses == ["PENDING"] * 4 + ["QUARANTINED"]
     assert (stored.losses, stored.failures, stored.attempt) == (5, 0, 5)
     assert "lost 5 times" in (stored.error or "")
+
+
+async def test_infra_integration_reap_quarantines_as_the_task_says(store: Store) -> None:
+    """A task says how many lost sessions its runs survive."""
+    task = await create_task(store, max_losses=1)
+    [run] = await create_runs(store, build_plan(task))
+    session = await open_session(store)
+    await claim(store, session)
+    async with store.autocommit() as work:
+        (reaped,) = await work.worker_sessions.reap([session], after_lease())
+        found = await work.task_runs.get(run.run_id)
+    assert (reaped.status, reaped.losses) == ("QUARANTINED", 1)
+    assert found.error == "Its worker session was lost once, so it is not tried again."
 
 
 async def test_infra_integration_reap_cancels_a_flagged_run(store: Store) -> None:
@@ -273,6 +297,21 @@ async def test_infra_integration_ring_targets_are_idle_sessions_that_can_take_it
         assert await work.worker_sessions.ring_targets([PYTHON_LANE], [1]) == [wide]
         assert sorted(await work.worker_sessions.ring_targets([PYTHON_LANE], [50])) == sorted([wide, narrow])
         assert await work.worker_sessions.ring_targets([Lane("default", "http")], [1]) == []
+
+
+async def test_infra_integration_ring_targets_of_several_lanes_share_no_place(store: Store) -> None:
+    """Runs of two lanes ring two sessions where one session is the emptiest for both, and never more than the runs."""
+    both = await open_session(store, places=9, task_types=("python", "shell"))
+    other = await open_session(store, places=1, task_types=("shell",))
+    for _ in range(3):
+        await open_session(store, places=1, task_types=("python", "shell"))
+    lanes = [PYTHON_LANE, Lane("default", "shell")]
+    async with store.autocommit() as work:
+        for _ in range(10):
+            targets = await work.worker_sessions.ring_targets(lanes, [1, 1])
+            assert (len(targets), len(set(targets)), both in targets) == (2, 2, True)
+        assert other in await work.worker_sessions.ring_targets(lanes, [1, 9])
+        assert len(await work.worker_sessions.ring_targets(lanes, [50, 50])) == 5
 
 
 async def test_infra_integration_page_lists_sessions_newest_first(store: Store) -> None:

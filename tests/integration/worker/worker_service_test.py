@@ -155,6 +155,19 @@ def shell(command: str) -> dict[str, Any]:
     return {"task_type": "shell", "parameters": {"command": command, "shell": True}}
 
 
+async def test_worker_integration_reports_tags_and_resources(store: Store, start: Start) -> None:
+    """A session holds the worker's tags, its machine's cores, memory and disk, and what is configured over them."""
+    config = {"tags": ("gpu", "eu", "gpu"), "resources": {"gpu": 2.0, "memory": "4GB"}}
+    async with working(start(**config)):
+        async with store.autocommit() as work:
+            (session,) = await work.worker_sessions.page(alive_only=True)
+
+    assert session.tags == ("eu", "gpu")
+    assert session.resources.keys() == {"cpu", "disk", "gpu", "memory"}
+    assert (session.resources["gpu"], session.resources["memory"]) == (2.0, 4.0 * 1024**3)
+    assert session.resources["cpu"] > 0
+
+
 async def test_worker_integration_runs_every_type(store: Store, start: Start) -> None:
     """A run of each process type is claimed, carried out, and has its result and its output."""
     (added,) = await trigger(store, **python("add_async", 40, 2))

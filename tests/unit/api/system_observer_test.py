@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -28,6 +29,35 @@ class HangingStore:
         finally:
             await self.released.wait()
         yield None
+
+
+class HangingQueue(InMemoryMessageQueue):
+    """A broker that answers nothing."""
+
+    place = "RabbitMQ at broker.example:5672"
+
+    async def check(self) -> None:
+        """Waits for ever."""
+        await asyncio.Event().wait()
+
+
+class AnsweringStore:
+    """A database without fault."""
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Any]:
+        """Something that can be checked."""
+        yield AsyncMock()
+
+
+async def test_readiness_names_a_message_queue_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that answers nothing is named, is not waited for, and does not take the process out of service."""
+    monkeypatch.setattr(system_observer, "CHECK_SECONDS_MAX", 0.05)
+    observer = SystemObserver(cast(Store, AnsweringStore()), HangingQueue(), FrozenClock(), lambda: "", "1")
+    async with asyncio.timeout(5):
+        readiness = await observer.readiness()
+    assert (readiness.status, readiness.is_ready) == ("degraded", True)
+    assert "RabbitMQ at broker.example:5672 gave no answer" in readiness.parts["message_queue"].detail
 
 
 async def test_readiness_of_a_database_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:

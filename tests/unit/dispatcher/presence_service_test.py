@@ -1,6 +1,6 @@
 """A dispatcher says that it is there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -9,6 +9,9 @@ from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from scheduler_core.errors import MessageQueueUnavailableError, StoreUnavailableError
 from scheduler_core.interfaces import Store
 from scheduler_dispatcher.presence_service import PresenceService
+from scheduler_dispatcher.strategies.registry import Strategies
+
+STRATEGIES = Strategies({}, {"mine": ["absent"]})
 
 
 class SilentQueue(InMemoryMessageQueue):
@@ -34,6 +37,7 @@ class Rows:
         self.log: list[Any] = []
         self.is_there = True
         self.is_away = False
+        self.told: tuple[str, list[str]] | None = None
 
     @property
     def dispatchers(self) -> "Rows":
@@ -56,9 +60,12 @@ class Rows:
         self.log.append("begin")
         return len(self.log)
 
-    async def seen(self, dispatcher_id: int, queue_error: str | None) -> bool:
+    async def seen(
+        self, dispatcher_id: int, queue_error: str | None, *, strategy: str, strategies: Sequence[str]
+    ) -> bool:
         """Whether the row is there."""
         self.log.append(("seen", queue_error))
+        self.told = (strategy, list(strategies))
         return self.is_there
 
     async def end(self, dispatcher_id: int) -> None:
@@ -74,7 +81,7 @@ class Rows:
 def build_service() -> tuple[PresenceService, Rows, FrozenClock, SilentQueue]:
     """A service on a table, with a clock that is set by hand."""
     rows, clock, queue = Rows(), FrozenClock(), SilentQueue()
-    return PresenceService(cast(Store, rows), queue, clock), rows, clock, queue
+    return PresenceService(cast(Store, rows), queue, clock, lambda: STRATEGIES), rows, clock, queue
 
 
 async def test_dispatcher_unit_presence_is_told_every_five_seconds() -> None:
@@ -121,3 +128,14 @@ async def test_dispatcher_unit_presence_ends_quietly_without_a_store() -> None:
     rows.is_away = True
     await service.end()
     assert "end" not in rows.log
+
+
+async def test_dispatcher_unit_presence_tells_how_workers_are_chosen() -> None:
+    """The row says which strategy decides by default, and all that tasks may name; one found broken is none of them."""
+    service, rows, clock, _ = build_service()
+    await service.look()
+    assert rows.told == ("shared", ["mine"])
+    assert STRATEGIES.get("mine") is None
+    clock.advance(5)
+    await service.look()
+    assert rows.told == ("shared", [])

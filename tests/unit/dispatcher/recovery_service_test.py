@@ -97,6 +97,21 @@ async def test_look_frees_a_dead_process_of_this_host_at_once(frozen_clock: Froz
     assert queue.wire.rung == [DISPATCHERS]
 
 
+async def test_look_writes_down_evidence_when_runs_may_have_been_quarantined(frozen_clock: FrozenClock) -> None:
+    """The evidence is written down right after a loss, and after a sweep what somebody else has declared lost."""
+    store = ScriptedStore()
+    service, _ = recovery(store, frozen_clock)
+    await service.look()
+    frozen_clock.advance(5)
+    await service.look()
+    assert store.quarantine.record_calls == 1
+    store.quarantine.unrecorded = [1]
+    store.reaped = [ReapedRun(1, 7, "QUARANTINED", 5)]
+    frozen_clock.advance(30)
+    await service.look()
+    assert (store.quarantine.record_calls, store.quarantine.unrecorded) == (2, [])
+
+
 async def test_look_forgets_old_answers_hourly(frozen_clock: FrozenClock) -> None:
     """Answers kept for repeated requests are removed once an hour."""
     store = ScriptedStore()

@@ -1,13 +1,11 @@
 """Who is rung for which runs."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fixtures.dispatcher_fakes import ScriptedStore
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from scheduler_core.errors import StoreUnavailableError
-from scheduler_core.interfaces import DispatchStrategy
-from scheduler_core.models import DISPATCHERS, CreatedRun, Lane, TaskRunStatus, WorkerSession
+from scheduler_core.models import DISPATCHERS, CreatedRun, Lane, TaskRunStatus
 from scheduler_dispatcher.ringer import Ringer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,22 +46,3 @@ async def test_ring_dispatchers_rings_their_shared_address() -> None:
     queue = InMemoryMessageQueue()
     await Ringer(ScriptedStore().as_store(), queue).ring_dispatchers()
     assert queue.wire.rung == [DISPATCHERS]
-
-
-class FavouriteStrategy(DispatchStrategy):
-    """Sends every shell run to session 9."""
-
-    name = "favourite"
-
-    def choose(self, lane: Lane, sessions: Sequence[WorkerSession]) -> int | None:
-        """Session 9 for shell runs."""
-        return 9 if lane.task_type == "shell" else None
-
-
-async def test_ring_workers_follows_the_strategy() -> None:
-    """D6: the configured strategy decides who is rung; what it leaves open goes to the emptiest."""
-    store, queue = ScriptedStore(), InMemoryMessageQueue()
-    store.targets = [4]
-    await Ringer(store.as_store(), queue, FavouriteStrategy()).ring_workers([run("shell"), run("http")])
-    assert store.asked == [([Lane("default", "http")], [1])]
-    assert queue.wire.rung == ["session-4", "session-9"]

@@ -22,10 +22,12 @@ class FakeSessions:
     def __init__(self, answer: Callable[[], Awaitable[list[HeldRun] | None]]) -> None:
         self._answer = answer
         self.renewals: list[bool] = []
+        self.places: list[int | None] = []
         self.threads: set[int] = set()
 
-    async def renew(self, session_id: int, draining: bool = False) -> list[HeldRun] | None:
+    async def renew(self, session_id: int, draining: bool = False, places: int | None = None) -> list[HeldRun] | None:
         """Answer a renewal."""
+        self.places.append(places)
         self.threads.add(threading.get_ident())
         self.renewals.append(draining)
         return await self._answer()
@@ -149,6 +151,19 @@ async def test_nudge_renews_before_the_interval() -> None:
     bench.service.nudge(draining=True)
 
     await eventually(lambda: bench.sessions.renewals == [False, True])
+    await bench.service.stop()
+
+
+async def test_nudge_tells_the_places_with_this_and_every_later_renewal() -> None:
+    """A renewal that gets lost must not leave the database with the old number."""
+    bench = Bench(alive, lease_seconds=600.0)
+    bench.service._interval_seconds = 100.0
+    bench.service.start()
+    await eventually(lambda: bench.sessions.places == [None])
+    bench.service.nudge(places=3)
+    await eventually(lambda: bench.sessions.places == [None, 3])
+    bench.service.nudge()
+    await eventually(lambda: bench.sessions.places == [None, 3, 3])
     await bench.service.stop()
 
 

@@ -108,8 +108,12 @@ class StillHeartbeat:
     def start(self) -> None:
         """Do nothing."""
 
-    def nudge(self, *, draining: bool = False) -> None:
-        """Do nothing."""
+    def __init__(self) -> None:
+        self.places: list[int] = []
+
+    def nudge(self, *, draining: bool = False, places: int | None = None) -> None:
+        """Remember the places."""
+        self.places += [] if places is None else [places]
 
     async def stop(self) -> None:
         """Do nothing."""
@@ -140,9 +144,10 @@ class Stage:
     ) -> None:
         self.runs = runs
         self.sessions = Sessions()
+        self.heartbeat = StillHeartbeat()
         self.stopping = asyncio.Event()
-        fields: dict[str, Any] = {"kill_grace_seconds": 0.0, "drain_seconds": 0.0, "poll_interval_seconds": 0.05}
-        config = WorkerConfig(**{**fields, **changes})
+        self._changes = changes
+        config = self.config()
         clock = SystemClock()
         self.lease = Lease(60.0, clock.monotonic())
         self.executor = Executor(act)
@@ -156,9 +161,14 @@ class Stage:
             lanes=[Lane("default", "fake")],
             runner=TaskRunner(lambda _: cast(Any, self.executor), result_limit_bytes=1000),
             versions=VersionCache(),
-            heartbeat=lambda _: cast(Any, StillHeartbeat()),
+            heartbeat=lambda _: cast(Any, self.heartbeat),
             kill_now=lambda: None,
         )
+
+    def config(self, **changes: Any) -> WorkerConfig:
+        """The worker's settings, changed."""
+        fields: dict[str, Any] = {"kill_grace_seconds": 0.0, "drain_seconds": 0.0, "poll_interval_seconds": 0.05}
+        return WorkerConfig(**{**fields, **self._changes, **changes})
 
     def renew(self, *rows: HeldRun) -> None:
         """Answer a renewal that was asked for just now."""
@@ -183,6 +193,38 @@ async def stubbornly() -> RunOutcome:
         except asyncio.CancelledError:
             left -= 1
     return COMPLETED
+
+
+async def test_reconfigure_takes_more_runs_at_once_and_fewer_when_some_have_ended() -> None:
+    """More places are filled without a ring; fewer end nothing, and nothing is taken until fewer runs are left."""
+    ends = [asyncio.Event() for _ in range(5)]
+    begun: list[int] = []
+
+    async def until_told() -> RunOutcome:
+        begun.append(len(begun))
+        await ends[len(begun) - 1].wait()
+        return COMPLETED
+
+    runs = Runs(*(build_claimed(number) for number in range(1, 6)))
+    stage = Stage(runs, until_told, max_concurrent_tasks=1, poll_interval_seconds=3600.0)
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: len(begun) == 1)
+
+    stage.life.reconfigure(stage.config(max_concurrent_tasks=3))
+    await eventually(lambda: len(begun) == 3)
+    stage.life.reconfigure(stage.config(max_concurrent_tasks=2))
+    ends[0].set()
+    await eventually(lambda: len(runs.finished) == 1)
+    assert len(begun) == 3
+    ends[1].set()
+    await eventually(lambda: len(begun) == 4)
+
+    assert stage.heartbeat.places == [3, 2]
+    for end in ends:
+        end.set()
+    await eventually(lambda: len(runs.finished) == 5)
+    stage.stopping.set()
+    assert await running is SessionEnd.DRAINED
 
 
 async def test_run_ends_a_run_that_is_cancelled_before_it_starts() -> None:

@@ -2,9 +2,12 @@
 
 import logging
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scheduler_core.config import load_settings
 from scheduler_worker import worker_service
 from scheduler_worker.worker_config import WorkerConfig
 from scheduler_worker.worker_error import RunsAsRootError
@@ -28,6 +31,47 @@ def test_worker_config_refuses_the_own_queues_of_workers() -> None:
     (problem,) = WorkerConfig(queues=("default", "@other")).problems()
 
     assert problem.startswith("queues names '@other'")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"tags": ("gpu", "a b")}, "tags: The tag 'a b' is not valid: use"),
+        ({"tags": ("",)}, "tags: The tag '' is not valid: use"),
+        ({"resources": {"GPU": 1.0}}, "resources names 'GPU'. Use"),
+        ({"resources": {"gpu": 0.0}}, "resources: gpu is 0. Give an amount above 0"),
+        ({"resources": {"gpu": -1.0}}, "resources: gpu is -1. Give an amount above 0"),
+        ({"resources": {"gpu": float("inf")}}, "resources: gpu is inf. Give an amount above 0"),
+        ({"resources": {"memory": "4XB"}}, "resources: memory cannot be used: '4XB' is no size."),
+    ],
+)
+def test_worker_unit_config_refuses_tags_and_resources(changes: dict[str, Any], problem: str) -> None:
+    """Names that no task could name, and amounts that are none, are told with the remedy."""
+    (told,) = WorkerConfig(**changes).problems()
+
+    assert told.startswith(problem)
+
+
+def test_worker_unit_config_tells_every_problem_at_once() -> None:
+    """Each bad tag and each bad resource is told, and none keeps another from being told."""
+    config = WorkerConfig(tags=("a b", "c d"), resources={"GPU": 1.0, "gpu": 0.0, "cpu": 1.0})
+
+    assert len(config.problems()) == 4
+
+
+def test_worker_unit_config_reads_resources_from_file_and_variable(tmp_path: Path) -> None:
+    """Numbers and sizes, as a table of the file and as a variable, become numbers."""
+    (tmp_path / "scheduler.toml").write_text(
+        '[worker]\ntags = ["gpu"]\n[worker.resources]\ngpu = 2\nmemory = "4GB"\n', encoding="utf-8"
+    )
+    config = load_settings(config_dir=tmp_path, environ={}).section(WorkerConfig)
+
+    assert (config.tags, config.resource_amounts()) == (("gpu",), {"gpu": 2.0, "memory": 4.0 * 1024**3})
+
+    environ = {"SCHEDULER_WORKER__RESOURCES": '{ licence = 3, disk = "1TB" }', "SCHEDULER_WORKER__TAGS": "eu,ssd"}
+    config = load_settings(config_dir=tmp_path, environ=environ).section(WorkerConfig)
+
+    assert (config.tags, config.resource_amounts()) == (("eu", "ssd"), {"licence": 3.0, "disk": 1024.0**4})
 
 
 def test_check_user_refuses_root(monkeypatch: pytest.MonkeyPatch) -> None:

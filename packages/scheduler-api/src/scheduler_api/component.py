@@ -9,12 +9,12 @@ from scheduler_api.api_config import ApiConfig
 from scheduler_api.bind_address import BindAddress, parse_bind_address
 from scheduler_core.config import Settings
 from scheduler_core.errors import ConfigError
-from scheduler_core.interfaces import Component, ComponentContext, Store
+from scheduler_core.interfaces import Component, ComponentContext, ReloadableComponent, Store
 
 _APPLICATION_NAME = "scheduler-api"
 
 
-class ApiComponent(Component):
+class ApiComponent(Component, ReloadableComponent):
     """Serves the HTTP API; any number of them may run side by side."""
 
     name: ClassVar[str] = "api"
@@ -27,6 +27,12 @@ class ApiComponent(Component):
     def is_enabled(cls, settings: Settings) -> bool:
         """See Component."""
         return settings.section(ApiConfig).enabled
+
+    async def reload(self, settings: Settings) -> None:
+        """See ReloadableComponent; only logs have live settings."""
+        from scheduler_infra.observability import ObservabilityConfig, change_logging
+
+        change_logging(settings.section(ObservabilityConfig))
 
     async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
         """See Component."""

@@ -11,6 +11,8 @@ from scheduler_api.flow_rerun_service import FlowRerunService
 from scheduler_api.flow_service import FlowService
 from scheduler_api.known_task_types import KnownTaskTypes
 from scheduler_api.ledger_service import LedgerService
+from scheduler_api.limit_service import LimitService
+from scheduler_api.quarantine_service import QuarantineService
 from scheduler_api.schedule_preview_service import SchedulePreviewService
 from scheduler_api.system_observer import SystemObserver
 from scheduler_api.task_apply_service import TaskApplyService
@@ -25,13 +27,16 @@ TaskLists = NamedDependency[TaskApplyService]
 TaskRuns = NamedDependency[TaskRunService]
 Flows = NamedDependency[FlowService]
 FlowReruns = NamedDependency[FlowRerunService]
+Quarantine = NamedDependency[QuarantineService]
 Previews = NamedDependency[SchedulePreviewService]
+Limits = NamedDependency[LimitService]
 Ledger = NamedDependency[LedgerService]
 Explanations = NamedDependency[ExplainService]
 Workers = NamedDependency[WorkerService]
 Observer = NamedDependency[SystemObserver]
 OpenApiDocument = NamedDependency[bytes]
 Reference = FromPath[str]
+LimitName = FromPath[str]
 RunId = FromPath[str]
 FlowId = FromPath[str]
 
@@ -44,7 +49,9 @@ class Dependencies(NamedTuple):
     task_runs: TaskRunService
     flows: FlowService
     flow_reruns: FlowRerunService
+    quarantine: QuarantineService
     previews: SchedulePreviewService
+    limits: LimitService
     ledger: LedgerService
     explanations: ExplainService
     workers: WorkerService
@@ -75,7 +82,9 @@ def make_dependencies(
         task_runs=TaskRunService(store, clock, ringer),
         flows=FlowService(store, clock, ringer),
         flow_reruns=FlowRerunService(store, clock, ringer),
+        quarantine=QuarantineService(store, clock, ringer),
         previews=SchedulePreviewService(tasks, clock),
+        limits=LimitService(store, clock, ringer),
         ledger=LedgerService(store, clock),
         explanations=ExplainService(store, queue),
         workers=WorkerService(store),

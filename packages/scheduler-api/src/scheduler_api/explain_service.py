@@ -8,15 +8,18 @@ from typing import Final
 
 from scheduler_api.explain_summary import run_explanation, slot_explanation, task_explanation
 from scheduler_api.task_reference import parse_run_id, parse_task_reference
-from scheduler_core.decisions.explain_blockers import RunCase, ToldWait
+from scheduler_core.decisions.explain_case import RunCase, ToldWait
 from scheduler_core.decisions.explain_task import SlotCase, TaskCase
 from scheduler_core.decisions.interval_text import interval_words
 from scheduler_core.decisions.schedule_rules import next_after, previous_before
+from scheduler_core.decisions.turn_rules import Foresight, told_turn
+from scheduler_core.decisions.window_rules import Windows, wanted_heads
 from scheduler_core.errors import InvalidInputError, MessageQueueError, TaskRunNotFoundError
 from scheduler_core.interfaces import MessageQueue, Store, UnitOfWork
 from scheduler_core.models import Schedule, TaskRunStatus
 from scheduler_core.models.explanation import Explanation
-from scheduler_core.models.situation import Claims, SystemFacts
+from scheduler_core.models.situation import Claims, RunSituation, SystemFacts
+from scheduler_core.models.turn import ToldTurn
 
 _CHECK_SECONDS_MAX: Final = 2.0
 _TICK: Final = timedelta(microseconds=1)
@@ -89,7 +92,18 @@ class ExplainService:
         runs = await work.explanations.runs(run_ids) if run_ids else []
         waiting = [run.id for run in runs if run.status in _WAITING]
         has_dispatcher = system.dispatchers.alive > 0
-        claims = await work.explanations.claims(waiting, with_pending=has_dispatcher) if waiting else []
+        foresight = await self._foresight(work, system) if waiting else None
+        turns = await self._turns(work, [run for run in runs if run.id in waiting and run.is_gated], foresight)
+        claims = (
+            await work.explanations.claims(
+                waiting,
+                with_pending=has_dispatcher,
+                releases=foresight.releases if foresight is not None and has_dispatcher else (),
+                places={run_id: turn.claim_at for run_id, turn in turns.items() if turn.claim_at is not None},
+            )
+            if waiting
+            else []
+        )
         claims_of = {claim.run_id: claim for claim in claims}
         waits = await work.intervals.waits([run.id for run in runs]) if runs else []
         queue_error = await self._queue_error(system) if waiting else None
@@ -99,10 +113,25 @@ class ExplainService:
                 system=system,
                 claims=claims_of.get(run.id, Claims(run_id=run.id)),
                 waits=tuple(ToldWait(wait, interval_words(wait.dependency)) for wait in waits if wait.run_id == run.id),
+                turn=turns.get(run.id),
                 queue_error=queue_error,
             )
             for run in runs
         ]
+
+    async def _foresight(self, work: UnitOfWork, system: SystemFacts) -> Foresight:
+        window = await work.dispatch.facts()
+        wanted = wanted_heads(window, Windows(window))
+        return Foresight(window, await work.dispatch.heads(wanted) if wanted else {}, system)
+
+    async def _turns(
+        self, work: UnitOfWork, runs: Sequence[RunSituation], foresight: Foresight | None
+    ) -> dict[int, ToldTurn]:
+        if foresight is None or not runs:
+            return {}
+        situations = await work.explanations.turns([run.id for run in runs])
+        by_id = {run.id: run for run in runs}
+        return {each.run_id: told_turn(by_id[each.run_id], each, foresight) for each in situations}
 
     async def _queue_error(self, system: SystemFacts) -> str | None:
         """What is wrong with the message queue, as this process sees it, or as a dispatcher has last said."""

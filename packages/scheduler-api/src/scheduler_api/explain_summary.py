@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from scheduler_core.decisions.explain import explained_run
-from scheduler_core.decisions.explain_blockers import RunCase
+from scheduler_core.decisions.explain_case import RunCase
 from scheduler_core.decisions.explain_task import SlotCase, TaskCase, slot_blockers, task_blockers
 from scheduler_core.decisions.explain_words import show
 from scheduler_core.models import TaskRunStatus
-from scheduler_core.models.explanation import BlockerView, ExplainedRun, Explanation
+from scheduler_core.models.explanation import BlockerCode, BlockerView, ExplainedRun, Explanation
 
 _DONE: Final = "RUN_NO_LONGER_KEPT"
 
@@ -69,7 +69,8 @@ def slot_explanation(case: SlotCase, runs: Sequence[RunCase]) -> Explanation:
     if told:
         status, summary = told[0].status, _run_summary(runs[0], told[0])
     elif entry is not None and entry.run_id is not None:
-        status, summary = _DONE, f"The slot {show(case.instant)} got run {entry.run_id}, which is no longer kept."
+        status = _DONE
+        summary = f"The slot {show(case.instant)} was run: its run {entry.run_id} was removed by retention."
     else:
         status = entry.reason.value if entry is not None and entry.reason is not None else blockers[0].code.value
         summary = f"The slot {show(case.instant)} of '{case.task.task.name}' has no run."
@@ -96,6 +97,8 @@ def _run_summary(case: RunCase, told: ExplainedRun) -> str:
         return f"{subject}."
     if told.is_blocked:
         return f"{subject}: {_count(told.blockers).lower()} from running."
+    if any(view.code is BlockerCode.NOT_SORTED for view in told.blockers):
+        return f"{subject}: nothing that is known keeps it from running."
     return f"{subject}: nothing keeps it from running, so a worker takes it at its next look."
 
 

@@ -52,7 +52,8 @@ class FlowRerunService:
             root = await work.task_runs.get(number)
             graph = await work.tasks.lock_graph_of(sorted({run.task_id for run in runs}))
             plan = _plan(runs, edges, graph, start or RerunFrom.START, names)
-            created[:] = await work.task_runs.create_flows([_request(plan, root)])
+            background = bool(values.get("background", False))
+            created[:] = await work.task_runs.create_flows([_request(plan, root, background=background)])
             tasks = {run.task_id: run.task_name for run in runs}
             again = [member.retry_of for member in plan.members]
             again[0] = again[0] or root.id
@@ -67,8 +68,23 @@ class FlowRerunService:
 
         outcome = await self._transactions.run_once(act, once, RerunFlow)
         if not outcome.repeated:
-            await self._ringer.ring_for_runs(created)
+            await self._ringer.ring_for_runs(created, many_begin=True)
         return outcome
+
+
+async def run_again_from(work: UnitOfWork, run: TaskRun) -> tuple[list[CreatedRun], int]:
+    """Run a flow again from one of its runs on, as a new flow: what was created, and the id that the run has there.
+
+    Raises FlowStateError while a run of the flow is not final, or when one of its tasks is deleted.
+    """
+    runs, edges = await _ended_flow(work, run.flow_id)
+    graph = await work.tasks.lock_graph_of(sorted({each.task_id for each in runs}))
+    _check_tasks(runs, graph)
+    plan = plan_rerun(runs, edges, {run.id}, graph)
+    created = await work.task_runs.create_flows([_request(plan, run, background=run.background)])
+    # A flow's runs get their ids in the order of its plan.
+    ids = sorted(made.run_id for made in created)
+    return created, ids[[member.retry_of for member in plan.members].index(run.id)]
 
 
 async def _ended_flow(work: UnitOfWork, flow_id: int) -> tuple[list[FlowRun], list[FlowEdge]]:
@@ -94,11 +110,7 @@ async def _flow_of(work: UnitOfWork, run_id: int) -> int | None:
 def _plan(
     runs: Sequence[FlowRun], edges: Sequence[FlowEdge], graph: TaskGraph, start: RerunFrom, names: Sequence[str]
 ) -> FlowPlan:
-    for run in runs:
-        if run.task_id not in graph:
-            raise FlowStateError(
-                runs[0].id, "final", f"run again: the task '{run.task_name}' of run {run.id} was deleted"
-            )
+    _check_tasks(runs, graph)
     known = {run.id for run in runs}
     is_whole = all(edge.upstream_run_id in known for edge in edges)
     if start is RerunFrom.START and is_whole:
@@ -124,7 +136,15 @@ def _plan(
     return plan_rerun(runs, edges, seeds, graph)
 
 
-def _request(plan: FlowPlan, root: TaskRun) -> FlowRequest:
+def _check_tasks(runs: Sequence[FlowRun], graph: TaskGraph) -> None:
+    for run in runs:
+        if run.task_id not in graph:
+            raise FlowStateError(
+                runs[0].id, "final", f"run again: the task '{run.task_name}' of run {run.id} was deleted"
+            )
+
+
+def _request(plan: FlowPlan, root: TaskRun, *, background: bool) -> FlowRequest:
     is_new = plan.members[0].retry_of is None
     return FlowRequest(
         plan=plan,
@@ -135,6 +155,7 @@ def _request(plan: FlowPlan, root: TaskRun) -> FlowRequest:
         interval_from=root.interval_from,
         interval_to=root.interval_to,
         trace_context=current_trace_context(),
+        background=background,
     )
 
 

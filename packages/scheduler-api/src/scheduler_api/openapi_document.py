@@ -27,6 +27,7 @@ _EVERYWHERE = {
 }
 _PATH_PARAMETERS = {
     "reference": "The task's id, or its name.",
+    "name": "The limit's name, or its id.",
     "run_id": "The run's id.",
     "flow_id": "The flow's id, which is that of its root run.",
 }
@@ -61,7 +62,8 @@ def openapi_document() -> dict[str, Any]:
         # Python takes the indentation of docstrings away by itself only from 3.13 on.
         if "description" in component:
             component["description"] = inspect.cleandoc(component["description"])
-    components["TaskChanges"] = _changes(components["TaskBody"])
+    components["TaskChanges"] = _changes("TaskChanges", components["TaskBody"])
+    components["LimitChanges"] = _changes("LimitChanges", components["LimitBody"])
     paths: dict[str, dict[str, Any]] = {}
     for operation in shown:
         path = operation.documented_as or re.sub(r":str}", "}", operation.path)
@@ -103,6 +105,9 @@ def _operation(operation: Operation, path: str, schema_of: Mapping[Any, Any]) ->
         "parameters": _parameters(operation, path),
         "responses": {str(operation.status): {"description": "Done.", "content": content}, **_problems(operation)},
     }
+    if operation.answers_existing is not None:
+        existing = {"application/json": {"schema": _schema(operation.answers_existing, schema_of)}}
+        described["responses"]["200"] = {"description": "It was there already.", "content": existing}
     if operation.path == "/health/ready":
         described["responses"]["503"] = {"description": "Not ready.", "content": content}
     if operation.body is not None:
@@ -159,19 +164,19 @@ def _schema(kind: Any, schema_of: Mapping[Any, Any]) -> Any:
 
 def _structs(operations: Sequence[Operation]) -> Iterator[Any]:
     for operation in operations:
-        for kind in (operation.answers, operation.body):
+        for kind in (operation.answers, operation.answers_existing, operation.body):
             if kind is not None and not isinstance(kind, Mapping):
                 yield from kind if isinstance(kind, tuple) else (kind,)
 
 
-def _changes(task_body: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a PATCH: the fields of a task, each of them optional and without a default."""
+def _changes(title: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a PATCH: the fields of a body, each of them optional and without a default."""
     properties = {
         name: {key: value for key, value in schema.items() if key != "default"}
-        for name, schema in task_body["properties"].items()
+        for name, schema in body["properties"].items()
     }
     return {
-        "title": "TaskChanges",
+        "title": title,
         "description": "The fields to be replaced.",
         "type": "object",
         "properties": properties,

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 from scheduler_core.models import SystemStatistics
+from scheduler_core.models.system import DispatchStatistics
 
 
-def gauges_text(statistics: SystemStatistics | None) -> str:
+def gauges_text(statistics: SystemStatistics | None, dispatch: DispatchStatistics | None = None) -> str:
     """Gauges of the whole system; None, when the database cannot be asked, gives only that it is away.
 
     >>> gauges_text(None).splitlines()[-1]
     'scheduler_database_up 0'
     """
-    return "\n".join(_lines(statistics)) + "\n"
+    return "\n".join([*_lines(statistics), *(_dispatch_lines(dispatch) if dispatch is not None else ())]) + "\n"
 
 
 def _lines(statistics: SystemStatistics | None) -> Iterator[str]:
@@ -38,6 +39,25 @@ def _lines(statistics: SystemStatistics | None) -> Iterator[str]:
         "How late the oldest due schedule is; 0 when none is late.",
         statistics.oldest_due_schedule_seconds or 0,
     )
+
+
+def _dispatch_lines(dispatch: DispatchStatistics) -> Iterator[str]:
+    by_class = (
+        ("gated_runs_waiting", "Runs that wait for their turn, by class.", dispatch.waiting_by_class),
+        ("gated_runs_claimable", "Claimable runs that had their turn, by class.", dispatch.claimable_by_class),
+    )
+    for name, explanation, counts in by_class:
+        yield from _head(name, explanation)
+        for stream_class, count in counts.items():
+            yield f'scheduler_{name}{{class="{stream_class.value.lower()}"}} {count}'
+    by_limit = (
+        ("limit_permits_held", "Permits that running attempts hold, by limit."),
+        ("limit_runs_waiting", "Runs that wait for their turn and need a permit, by limit."),
+    )
+    for place, (name, explanation) in enumerate(by_limit):
+        yield from _head(name, explanation)
+        for (namespace, limit), numbers in sorted(dispatch.limits.items()):
+            yield f'scheduler_{name}{{namespace="{namespace}",limit="{limit}"}} {numbers[place]}'
 
 
 def _gauge(name: str, explanation: str, value: float) -> Iterator[str]:

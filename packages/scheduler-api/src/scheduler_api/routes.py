@@ -8,7 +8,9 @@ from scheduler_api.handlers import (
     flow_handler,
     health_handler,
     ledger_handler,
+    limit_handler,
     preview_handler,
+    quarantine_handler,
     system_handler,
     task_handler,
     task_run_handler,
@@ -18,10 +20,14 @@ from scheduler_api.schemas import query_schema as query
 from scheduler_api.schemas.flow_schema import CancelledFlow, FlowPage, FlowView, GroupView, RerunBody, RerunFlow
 from scheduler_api.schemas.health_schema import Readiness
 from scheduler_api.schemas.ledger_schema import LedgerPage, VerificationPage
+from scheduler_api.schemas.limit_schema import LimitBody, LimitKeyItems, LimitPage, LimitView
 from scheduler_api.schemas.preview_schema import PreviewBody, SchedulePreview
+from scheduler_api.schemas.quarantine_schema import QuarantinePage
 from scheduler_api.schemas.query_schema import QueryParameter, cursor_of
 from scheduler_api.schemas.task_run_schema import (
     DependentRunItems,
+    ExistingRun,
+    ExistingRunItems,
     RunLogPage,
     SystemView,
     TaskRunItems,
@@ -33,6 +39,7 @@ from scheduler_api.schemas.task_run_schema import (
 from scheduler_api.schemas.task_schema import AppliedTasks, TaskBody, TaskListBody, TaskPage, TaskView
 from scheduler_core.models import TaskRun
 from scheduler_core.models.explanation import Explanation
+from scheduler_core.models.quarantine import QuarantinedRun
 
 API = "/api/v1"
 
@@ -40,7 +47,8 @@ API = "/api/v1"
 class Operation(NamedTuple):
     """One operation. `problems` are the statuses of errors beside those that every operation can have.
 
-    `answers` and `body` are a struct, several of them in a tuple (one of which it is), or a ready JSON schema.
+    `answers` and `body` are a struct, several of them in a tuple (one of which it is), or a ready JSON schema. With
+    `answers_existing` the answer may also be a 200 that makes nothing.
     """
 
     method: str
@@ -57,12 +65,16 @@ class Operation(NamedTuple):
     documented_as: str = ""
     media_type: str = "application/json"
     tag: str = ""
+    answers_existing: Any = None
 
 
 _TASK = f"{API}/tasks/{{reference:str}}"
 _RUN = f"{API}/task-runs/{{run_id:str}}"
 _FLOW = f"{API}/flows/{{flow_id:str}}"
+_QUARANTINED = f"{API}/quarantine/{{run_id:str}}"
+_LIMIT = f"{API}/limits/{{name:str}}"
 _NAMESPACE = (query.NAMESPACE,)
+_NAMESPACE_OF_LIMIT = (query.NAMESPACE_OF_LIMIT,)
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -91,7 +103,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         _TASK,
         task_handler.apply_tasks,
-        "Create or update many tasks, all of them or none",
+        "Create or update many tasks, and limits, all of them or none",
         answers=AppliedTasks,
         body=TaskListBody,
         problems=(409, 422),
@@ -147,6 +159,7 @@ OPERATIONS: tuple[Operation, ...] = (
         task_handler.trigger_task,
         "Run a task now, with its downstream; with `count` the answer has items",
         answers=(TaskRun, TaskRunItems),
+        answers_existing=(ExistingRun, ExistingRunItems),
         body=TriggerBody,
         status=201,
         query=_NAMESPACE,
@@ -337,6 +350,45 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET",
+        f"{API}/quarantine",
+        quarantine_handler.list_quarantine,
+        "List the runs that took their workers with them too often, newest first",
+        answers=QuarantinePage,
+        query=(query.LIMIT, cursor_of("quarantine"), query.IN_NAMESPACE, query.DECIDED),
+        problems=(422,),
+        tag="runs",
+    ),
+    Operation(
+        "GET",
+        _QUARANTINED,
+        quarantine_handler.show_quarantined_run,
+        "Show a quarantined run with the evidence",
+        answers=QuarantinedRun,
+        problems=(404, 422),
+        tag="runs",
+    ),
+    Operation(
+        "POST",
+        f"{_QUARANTINED}/release",
+        quarantine_handler.release_quarantined_run,
+        "Run a quarantined run again, with what waited for it in its flow, as a new run with retry_of",
+        answers=TaskRun,
+        status=201,
+        problems=(404, 409, 422),
+        takes_idempotency_key=True,
+        tag="runs",
+    ),
+    Operation(
+        "POST",
+        f"{_QUARANTINED}/discard",
+        quarantine_handler.discard_quarantined_run,
+        "Leave a quarantined run as it is, and take it off the list",
+        answers=QuarantinedRun,
+        problems=(404, 409, 422),
+        tag="runs",
+    ),
+    Operation(
+        "GET",
         f"{API}/flows",
         flow_handler.list_flows,
         "List flows of more than one run, newest first",
@@ -375,6 +427,80 @@ OPERATIONS: tuple[Operation, ...] = (
         answers=CancelledFlow,
         problems=(404, 409, 422),
         tag="flows",
+    ),
+    Operation(
+        "POST",
+        f"{API}/limits",
+        limit_handler.create_limit,
+        "Create a limit",
+        answers=LimitView,
+        body=LimitBody,
+        status=201,
+        problems=(409, 422),
+        takes_idempotency_key=True,
+        tag="limits",
+    ),
+    Operation(
+        "GET",
+        f"{API}/limits",
+        limit_handler.list_limits,
+        "List limits, oldest first",
+        answers=LimitPage,
+        query=(query.LIMIT, cursor_of("limit"), query.IN_NAMESPACE),
+        problems=(422,),
+        tag="limits",
+    ),
+    Operation(
+        "GET",
+        _LIMIT,
+        limit_handler.show_limit,
+        "Show a limit and the tasks that use it",
+        answers=LimitView,
+        query=_NAMESPACE_OF_LIMIT,
+        problems=(404, 422),
+        tag="limits",
+    ),
+    Operation(
+        "PUT",
+        _LIMIT,
+        limit_handler.replace_limit,
+        "Replace a limit's definition; no run starts under the former one after the answer",
+        answers=LimitView,
+        body=LimitBody,
+        query=_NAMESPACE_OF_LIMIT,
+        problems=(404, 409, 422),
+        tag="limits",
+    ),
+    Operation(
+        "PATCH",
+        _LIMIT,
+        limit_handler.change_limit,
+        "Change single fields of a limit; no run starts under the former numbers after the answer",
+        answers=LimitView,
+        body={"$ref": "#/components/schemas/LimitChanges"},
+        query=_NAMESPACE_OF_LIMIT,
+        problems=(404, 409, 422),
+        tag="limits",
+    ),
+    Operation(
+        "DELETE",
+        _LIMIT,
+        limit_handler.delete_limit,
+        "Delete a limit that no task uses",
+        answers=LimitView,
+        query=_NAMESPACE_OF_LIMIT,
+        problems=(404, 409, 422),
+        tag="limits",
+    ),
+    Operation(
+        "GET",
+        f"{_LIMIT}/keys",
+        limit_handler.list_limit_keys,
+        "Show how the keys of a limit stand: what holds them, what waits, and when the next run may start",
+        answers=LimitKeyItems,
+        query=(query.LIMIT, query.NAMESPACE_OF_LIMIT),
+        problems=(404, 422),
+        tag="limits",
     ),
     Operation(
         "GET",

@@ -9,6 +9,8 @@ from scheduler_api.schemas.health_schema import HealthPart, Readiness
 from scheduler_core.errors import MessageQueueError, SchedulerError, SchemaVersionError
 from scheduler_core.interfaces import Clock, MessageQueue, Store
 from scheduler_core.models import SystemStatistics
+from scheduler_core.models.dispatch import StreamClass
+from scheduler_core.models.system import DispatchStatistics
 
 ResultT = TypeVar("ResultT")
 
@@ -31,6 +33,7 @@ class SystemObserver:
         self._clock = clock
         self._component_metrics = component_metrics
         self._seen: tuple[float, SystemStatistics] | None = None
+        self._dispatch: tuple[float, DispatchStatistics] | None = None
         self._looking = asyncio.Lock()
         self._leaving: set[asyncio.Task[Any]] = set()
 
@@ -41,6 +44,20 @@ class SystemObserver:
                 async with self._store.autocommit() as work:
                     self._seen = (self._clock.monotonic(), await work.system.statistics())
             return self._seen[1]
+
+    async def dispatch_statistics(self) -> DispatchStatistics:
+        """The same for limits and turns."""
+        async with self._looking:
+            if self._dispatch is None or self._clock.monotonic() - self._dispatch[0] > _SHARED_SECONDS:
+                async with self._store.autocommit() as work:
+                    gated, limits = await work.system.gated_runs(), await work.limits.totals()
+                counted = DispatchStatistics(
+                    waiting_by_class={each: gated.get(each, (0, 0))[0] for each in StreamClass},
+                    claimable_by_class={each: gated.get(each, (0, 0))[1] for each in StreamClass},
+                    limits=limits,
+                )
+                self._dispatch = (self._clock.monotonic(), counted)
+            return self._dispatch[1]
 
     async def readiness(self) -> Readiness:
         """Looks at database, schema and message queue now, within a few seconds."""
@@ -53,11 +70,11 @@ class SystemObserver:
     async def metrics_text(self) -> str:
         """What this process measures, and what the database counts; without a database the first alone."""
         try:
-            statistics = await self._limited(self.statistics())
+            whole = gauges_text(await self._limited(self.statistics()), await self._limited(self.dispatch_statistics()))
         except (SchedulerError, TimeoutError):
-            statistics = None
+            whole = gauges_text(None)
         own = self._component_metrics()
-        return f"{own.rstrip()}\n{gauges_text(statistics)}" if own.strip() else gauges_text(statistics)
+        return f"{own.rstrip()}\n{whole}" if own.strip() else whole
 
     async def _database_part(self) -> dict[str, HealthPart]:
         async def check() -> None:
@@ -76,9 +93,13 @@ class SystemObserver:
     async def _message_queue_part(self) -> HealthPart:
         try:
             await self._limited(self._queue.check())
-        except (MessageQueueError, TimeoutError) as error:
+        except MessageQueueError as error:
             # Rings are lost meanwhile; everybody looks for work without them, only later.
-            return HealthPart(status="degraded", detail=_told(error))
+            return HealthPart(status="degraded", detail=str(error))
+        except TimeoutError:
+            silence = f"{self._queue.place} gave no answer within {CHECK_SECONDS_MAX:g} s."
+            detail = f"{silence} Work is still found by polling."
+            return HealthPart(status="degraded", detail=detail)
         return HealthPart(status="ok")
 
     async def _limited(self, check: Coroutine[Any, Any, ResultT]) -> ResultT:

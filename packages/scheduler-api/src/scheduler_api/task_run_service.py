@@ -12,11 +12,13 @@ from scheduler_api.schemas.task_run_schema import TRIGGER_COUNT_MAX, TriggerBody
 from scheduler_api.task_reference import parse_run_id, parse_task_reference
 from scheduler_api.trace_context import current_trace_context
 from scheduler_api.transactions import OnceKey, Outcome, Transactions
+from scheduler_api.unique_trigger import UniqueTrigger, unique_key
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.decisions.flow_rules import plan_flow
 from scheduler_core.decisions.task_rules import check_definition
 from scheduler_core.errors import (
     ConflictError,
+    InvalidInputError,
     Problem,
     TaskNotFoundError,
     TaskRunNotFoundError,
@@ -54,7 +56,8 @@ class TaskRunService:
     ) -> Outcome[TriggeredRuns]:
         """Run a task at once, with its downstream, once or `count` times; `document` is a TriggerBody.
 
-        Runs of a PAUSED task are accepted and held. Raises TaskNotFoundError for a deleted one.
+        Runs of a PAUSED task are accepted and held. Of a task with unique runs the answer may be the run that is there
+        already. Raises TaskNotFoundError for a deleted one.
         """
         values, problems = read_object(document, TriggerBody)
         count = values.get("count")
@@ -62,6 +65,7 @@ class TaskRunService:
             problems.append(Problem("count", f"count is from 1 to {TRIGGER_COUNT_MAX}, not {count}."))
         raise_problems(problems)
         parameters = values.get("parameters")
+        background = bool(values.get("background", False))
         created: list[CreatedRun] = []
 
         async def act(work: UnitOfWork) -> TriggeredRuns:
@@ -70,6 +74,12 @@ class TaskRunService:
             task, plan = await _locked_plan(work, task)
             copies = count or 1
             _check_size(plan, copies)
+            unique = await _unique_trigger(work, task, parameters, copies)
+            created.clear()
+            if unique is not None:
+                if standing := await unique.standing_run():
+                    return TriggeredRuns(first=standing, run_ids=[standing.id], existing=True)
+                plan = unique.plan(plan)
             created[:] = await work.task_runs.create_flows(
                 [
                     FlowRequest(
@@ -78,11 +88,17 @@ class TaskRunService:
                         copies=copies,
                         parameters=_json_text(parameters),
                         trace_context=current_trace_context(),
+                        background=background,
                     )
                 ]
             )
+            if unique is not None:
+                await unique.take(created[0].run_id)
+                first = await work.task_runs.get(created[0].run_id)
+                return TriggeredRuns(first=first, run_ids=[first.id])
             return TriggeredRuns(
-                first=_run_of(task, created[0], parameters), run_ids=[run.run_id for run in created[:copies]]
+                first=_run_of(task, created[0], parameters, background=background),
+                run_ids=[run.run_id for run in created[:copies]],
             )
 
         outcome = await self._transactions.run_once(act, once, TriggeredRuns)
@@ -250,11 +266,24 @@ def _check_size(plan: FlowPlan, copies: int) -> None:
         )
 
 
+async def _unique_trigger(
+    work: UnitOfWork, task: Task, parameters: dict[str, Any] | None, copies: int
+) -> UniqueTrigger | None:
+    """How the trigger of a task with unique runs is judged; None for any other task."""
+    if task.unique is None:
+        return None
+    if copies != 1:
+        message = f"Runs of '{task.name}' are unique: {copies} runs of the same parameters would be one. Leave it out."
+        raise InvalidInputError.of("count", message)
+    key = await unique_key(task, task.unique, parameters or {})
+    return UniqueTrigger(work, task, task.unique, key, _json_text(parameters))
+
+
 def _json_text(parameters: dict[str, Any] | None) -> str | None:
     return msgspec.json.encode(parameters).decode() if parameters is not None else None
 
 
-def _run_of(task: Task, created: CreatedRun, parameters: dict[str, Any] | None) -> TaskRun:
+def _run_of(task: Task, created: CreatedRun, parameters: dict[str, Any] | None, *, background: bool) -> TaskRun:
     """The run as the store has just written it, without asking for it again."""
     return TaskRun(
         id=created.run_id,
@@ -286,4 +315,5 @@ def _run_of(task: Task, created: CreatedRun, parameters: dict[str, Any] | None) 
         result=None,
         error=None,
         retry_of=None,
+        background=background,
     )

@@ -9,6 +9,7 @@ import msgspec
 from scheduler_api import schedule_changes
 from scheduler_api.judging import judged
 from scheduler_api.known_task_types import KnownTaskTypes
+from scheduler_api.named_limits import check_named_limits
 from scheduler_api.named_tasks import check_named_tasks, check_unchanged, names_tasks, rename_in_dependents
 from scheduler_api.next_due import first_due, first_due_of_new, past_problems
 from scheduler_api.schemas.task_input import ReadTask, namespace_problem, raise_problems, read_task, read_task_changes
@@ -20,6 +21,7 @@ from scheduler_core.decisions.renaming import renamed
 from scheduler_core.decisions.templates import needs_upstream
 from scheduler_core.errors import (
     ConflictError,
+    LimitNotFoundError,
     Problem,
     TaskHasDependentsError,
     TaskNotFoundError,
@@ -57,7 +59,8 @@ class TaskService:
             # Not before: a request that is repeated with its key gets its answer, however late it is.
             raise_problems(past_problems(definition, None, now))
             await check_named_tasks(work, [definition])
-            with as_collision(TaskNotFoundError):  # a dependency was deleted since
+            await check_named_limits(work, [definition])
+            with as_collision(TaskNotFoundError, LimitNotFoundError):  # a dependency was deleted since
                 (task,) = await work.tasks.create([definition], [first_due_of_new(definition, now)], now)
             if names_tasks(definition):
                 await _check_graph(work, task)
@@ -187,6 +190,7 @@ class TaskService:
             if definition == before.definition():
                 return before
             await check_named_tasks(work, [definition])
+            await check_named_limits(work, [definition])
             (task,) = await update_tasks(work, [before], [definition])
             if definition.name != before.name:
                 await rename_in_dependents(work, task, before.name)
@@ -224,7 +228,7 @@ async def update_tasks(work: UnitOfWork, before: Sequence[Task], definitions: Se
         if due is None:  # it had a slot when this was asked for: the next try says what has passed
             raise ConflictError(f"The last slot of task '{task.name}' has passed meanwhile. Try again.")
         next_due.append(due)
-    with as_collision(TaskNotFoundError):
+    with as_collision(TaskNotFoundError, LimitNotFoundError):
         updated = await work.tasks.update([task.id for task in before], definitions, next_due, now)
     for old, new in zip(before, updated, strict=True):
         check_unchanged(old, new)

@@ -12,6 +12,7 @@ from scheduler_core.errors import (
     ConflictError,
     FlowStateError,
     IllegalTransitionError,
+    LimitInUseError,
     SchedulerError,
     TaskHasDependentsError,
     TaskRunStateError,
@@ -24,7 +25,7 @@ _TRIES = 5
 _PAUSE_SECONDS = 0.02
 
 # Conflicts with the state of things, which trying again does not change; all others are collisions of two changes.
-_DECIDED = (FlowStateError, TaskHasDependentsError, TaskRunStateError, IllegalTransitionError)
+_DECIDED = (FlowStateError, LimitInUseError, TaskHasDependentsError, TaskRunStateError, IllegalTransitionError)
 
 
 @contextmanager

@@ -19,11 +19,14 @@ class WorkRinger:
         self._store = store
         self._queue = queue
 
-    async def ring_for_runs(self, runs: Iterable[CreatedRun]) -> None:
-        """Ring workers that can take the DISPATCHED ones, and dispatchers for the first run of a flow that is not."""
+    async def ring_for_runs(self, runs: Iterable[CreatedRun], *, many_begin: bool = False) -> None:
+        """Ring workers that can take the DISPATCHED ones, and dispatchers for the first run of a flow that is not.
+
+        With `many_begin` a flow may begin with several runs, of which any may be one that is not.
+        """
         runs = list(runs)
-        if any(run.run_id == run.flow_id and run.status is TaskRunStatus.PENDING for run in runs):
-            # It is to be expanded before it can start.
+        if any((many_begin or run.run_id == run.flow_id) and run.status is TaskRunStatus.PENDING for run in runs):
+            # It is to be expanded, or to take its turn, before it can start.
             await self.ring_dispatchers()
         lanes = Counter(Lane(run.queue, run.task_type) for run in runs if run.status is TaskRunStatus.DISPATCHED)
         if not lanes:

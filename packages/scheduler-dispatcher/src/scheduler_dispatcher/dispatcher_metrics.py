@@ -31,3 +31,11 @@ sessions_lost = _meter.create_counter(
 runs_recovered = _meter.create_counter(
     "scheduler.runs.recovered", unit="{run}", description="Runs taken from lost sessions, by where they went."
 )
+runs_removed = _meter.create_counter(
+    "scheduler.runs.removed", unit="{run}", description="Finished runs removed because they were kept for long enough."
+)
+runs_recalled = _meter.create_counter(
+    "scheduler.runs.recalled",
+    unit="{run}",
+    description="Claimable runs taken back from a chosen worker that had not taken them in time.",
+)

@@ -1,14 +1,16 @@
-"""A dispatcher's own row: others read from it that one is there, and whether rings reach it."""
+"""A dispatcher's own row: others read from it that one is there, whether rings reach it, and how it chooses workers."""
 
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from scheduler_core.errors import MessageQueueError, RepositoryError
-from scheduler_core.interfaces import Clock, MessageQueue, Store
+from scheduler_core.interfaces import Clock, MessageQueue, Store, UnitOfWork
+from scheduler_dispatcher.strategies.registry import Strategies
 
 _SECONDS: Final = 5.0
 _CHECK_SECONDS_MAX: Final = 2.0
@@ -20,10 +22,11 @@ class PresenceService:
 
     name = "presence"
 
-    def __init__(self, store: Store, queue: MessageQueue, clock: Clock) -> None:
+    def __init__(self, store: Store, queue: MessageQueue, clock: Clock, strategies: Callable[[], Strategies]) -> None:
         self._store = store
         self._queue = queue
         self._clock = clock
+        self._strategies = strategies
         self._id: int | None = None
         self._next_sign = clock.monotonic()
         self._next_prune = clock.monotonic()
@@ -36,9 +39,9 @@ class PresenceService:
             return self._next_sign - now
         queue_error = await self._queue_error()
         async with self._store.autocommit() as work:
-            if self._id is None or not await work.dispatchers.seen(self._id, queue_error):
+            if self._id is None or not await self._is_seen(work, self._id, queue_error):
                 self._id = await work.dispatchers.begin(socket.gethostname(), os.getpid(), _own_version())
-                await work.dispatchers.seen(self._id, queue_error)
+                await self._is_seen(work, self._id, queue_error)
             if now >= self._next_prune:
                 await work.dispatchers.prune()
                 self._next_prune = now + _PRUNE_SECONDS
@@ -51,6 +54,12 @@ class PresenceService:
             with suppress(RepositoryError):
                 async with self._store.autocommit() as work:
                     await work.dispatchers.end(self._id)
+
+    async def _is_seen(self, work: UnitOfWork, dispatcher_id: int, queue_error: str | None) -> bool:
+        known = self._strategies()
+        return await work.dispatchers.seen(
+            dispatcher_id, queue_error, strategy=known.default_name, strategies=known.names
+        )
 
     async def _queue_error(self) -> str | None:
         """What is wrong with the message queue; it is asked only when it does not seem to be connected."""

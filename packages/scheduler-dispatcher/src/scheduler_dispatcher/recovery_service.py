@@ -24,6 +24,7 @@ _MARGIN_SECONDS: Final = 0.02
 _RECHECK_SECONDS: Final = 0.25
 _SWEEP_SECONDS: Final = 30.0
 _HOUSEKEEPING_SECONDS: Final = 3600.0
+_RECORDED_AT_ONCE: Final = 100
 
 
 def process_is_dead(sighting: SessionSighting) -> bool:
@@ -33,6 +34,8 @@ def process_is_dead(sighting: SessionSighting) -> bool:
 
 class RecoveryService:
     """Declares sessions lost, frees what they held, and forgets old answers to repeated requests.
+
+    Of runs that are QUARANTINED by it the evidence is written down, also when somebody else has declared the loss.
 
     A session is lost when its lease says so (see SessionObserver), or at once when `is_dead` knows that its process has
     ended: a dispatcher on the worker's own host need not wait for the lease.
@@ -78,7 +81,15 @@ class RecoveryService:
         if lost or reaped or dead:
             _tell(sightings, [*lost, *(sighting.session_id for sighting in dead)], reaped)
             await self._ringer.ring_dispatchers()
+        if lost or reaped or dead or is_sweep:
+            await self._record_evidence()
         return self._seconds_to_next_scan(sightings)
+
+    async def _record_evidence(self) -> None:
+        async with self._store.autocommit() as work:
+            run_ids = await work.quarantine.record(_RECORDED_AT_ONCE)
+        for run_id in run_ids:
+            logger.warning("run quarantined", run_id=run_id)
 
     def _seconds_to_next_scan(self, sightings: Sequence[SessionSighting]) -> float:
         shortest_lease = min((sighting.lease_seconds for sighting in sightings), default=float("inf"))

@@ -1,27 +1,23 @@
 """The one place where runs that can be claimed become rings."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import structlog
 
 from scheduler_core.errors import RepositoryError
-from scheduler_core.interfaces import DispatchStrategy, MessageQueue, Store, UnitOfWork
+from scheduler_core.interfaces import MessageQueue, Store
 from scheduler_core.models import DISPATCHERS, CreatedRun, Lane, TaskRunStatus, session_address
-from scheduler_dispatcher.strategies import SharedStrategy
 
 logger = structlog.get_logger("scheduler.dispatcher")
-
-_SESSIONS_MAX = 1000
 
 
 class Ringer:
     """Rings workers for claimable runs, at most one ring for each run, and dispatchers for all else."""
 
-    def __init__(self, store: Store, queue: MessageQueue, strategy: DispatchStrategy | None = None) -> None:
+    def __init__(self, store: Store, queue: MessageQueue) -> None:
         self._store = store
         self._queue = queue
-        self._strategy = strategy or SharedStrategy()
 
     async def ring_workers(self, runs: Iterable[CreatedRun]) -> None:
         """Ring for those of the runs that are DISPATCHED; call it after their commit.
@@ -33,11 +29,11 @@ class Ringer:
             return
         try:
             async with self._store.autocommit() as work:
-                targets = await self._targets(work, lanes)
+                targets = await work.worker_sessions.ring_targets(list(lanes), list(lanes.values()))
         except RepositoryError as error:
             logger.debug("ring given up", error=str(error))
             return
-        await self._queue.ring([session_address(session_id) for session_id in targets])
+        await self._queue.ring([session_address(session_id) for session_id in sorted(targets)])
 
     async def ring_sessions(self, session_ids: Iterable[int]) -> None:
         """Ring these sessions: runs that they hold were cancelled."""
@@ -48,17 +44,3 @@ class Ringer:
     async def ring_dispatchers(self) -> None:
         """Ring the dispatchers, this one included."""
         await self._queue.ring([DISPATCHERS])
-
-    async def _targets(self, work: UnitOfWork, lanes: Mapping[Lane, int]) -> list[int]:
-        chosen: set[int] = set()
-        left = dict(lanes)
-        if not isinstance(self._strategy, SharedStrategy):
-            sessions = await work.worker_sessions.page(alive_only=True, limit=_SESSIONS_MAX)
-            for lane in lanes:
-                session_id = self._strategy.choose(lane, sessions)
-                if session_id is not None:
-                    chosen.add(session_id)
-                    del left[lane]
-        if left:
-            chosen.update(await work.worker_sessions.ring_targets(list(left), list(left.values())))
-        return sorted(chosen)

@@ -17,8 +17,10 @@ _ODD_SHOWN_MAX = 5
 
 
 async def database(settings: Settings) -> AsyncIterator[CheckResult]:
-    """Whether the database answers, may be written to and has the schema, and how far its clock is from ours."""
+    """Whether the database answers, may be written to and has the schema, what is before it, and its clock."""
     from scheduler_infra.database import DatabaseConfig, open_store
+    from scheduler_infra.database.pooler_check import pooler_result
+    from scheduler_infra.message_queue import MessageQueueConfig
 
     section = settings.section(DatabaseConfig)
     try:
@@ -35,6 +37,8 @@ async def database(settings: Settings) -> AsyncIterator[CheckResult]:
         return
     try:
         yield CheckResult("database", True, f"reached, with the right schema, in {time.monotonic() - begun:.2f} s")
+        rings_by_database = not settings.section(MessageQueueConfig).url
+        yield await pooler_result(section, settings.state_dir, rings_by_database=rings_by_database)
         async with store.autocommit() as work:
             statistics = await work.system.statistics()
         skew = abs(statistics.now.timestamp() - time.time())
@@ -114,8 +118,9 @@ async def message_queue(settings: Settings) -> AsyncIterator[CheckResult]:
         return
     try:
         await asyncio.wait_for(queue.check(), _LIMIT_SECONDS)
-        yield CheckResult("message queue", True, "answers")
+        yield CheckResult("message queue", True, f"{queue.place} takes rings")
     except (SchedulerError, TimeoutError) as error:
-        yield CheckResult("message queue", False, str(error) or "No answer.", remedy)
+        silence = f"{queue.place} gave no answer within {_LIMIT_SECONDS:g} s."
+        yield CheckResult("message queue", False, str(error) or silence, remedy)
     finally:
         await queue.close()

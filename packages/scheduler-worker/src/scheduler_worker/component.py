@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from scheduler_core.config import Settings
-from scheduler_core.interfaces import Component, ComponentContext, RunContext, Store
+from scheduler_core.interfaces import Component, ComponentContext, ReloadableComponent, RunContext, Store
 from scheduler_worker.worker_config import WorkerConfig
 
+if TYPE_CHECKING:
+    from scheduler_worker.worker_service import WorkerService
 
-class WorkerComponent(Component):
+
+class WorkerComponent(Component, ReloadableComponent):
     """Runs tasks. Opens three connections at most: one for work, one for the lease, one for the bell."""
 
     name: ClassVar[str] = "worker"
@@ -18,11 +21,20 @@ class WorkerComponent(Component):
 
     def __init__(self, context: ComponentContext) -> None:
         self._context = context
+        self._service: WorkerService | None = None
 
     @classmethod
     def is_enabled(cls, settings: Settings) -> bool:
         """See Component."""
         return settings.section(WorkerConfig).enabled
+
+    async def reload(self, settings: Settings) -> None:
+        """See ReloadableComponent."""
+        from scheduler_infra.observability import ObservabilityConfig, change_logging
+
+        if self._service is not None:
+            self._service.reconfigure(settings.section(WorkerConfig))
+        change_logging(settings.section(ObservabilityConfig))
 
     async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
         """See Component; draining takes up to worker.drain_seconds."""
@@ -61,6 +73,7 @@ class WorkerComponent(Component):
                         config=config,
                         traced=_traced,
                     )
+                    self._service = service
                     await service.run(ready, stopping)
                 finally:
                     await queue.close()

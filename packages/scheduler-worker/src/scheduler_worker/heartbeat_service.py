@@ -52,6 +52,7 @@ class HeartbeatService:
         self._on_failed = on_failed
         self._kill_now = kill_now
         self._is_draining = False
+        self._places: int | None = None
         self._is_stopped = False
         self._home: asyncio.AbstractEventLoop | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -65,9 +66,13 @@ class HeartbeatService:
         self._thread = threading.Thread(target=self._work, name=f"heartbeat-{self._session_id}", daemon=True)
         self._thread.start()
 
-    def nudge(self, *, draining: bool = False) -> None:
-        """Renew soon instead of at the next interval; `draining` tells others to ring this session no more."""
+    def nudge(self, *, draining: bool = False, places: int | None = None) -> None:
+        """Renew soon instead of at the next interval; `draining` tells others to ring this session no more.
+
+        `places` is how many the session has from now on.
+        """
         self._is_draining = self._is_draining or draining
+        self._places = self._places if places is None else places
         self._set(self._wake)
 
     async def stop(self) -> None:
@@ -128,7 +133,9 @@ class HeartbeatService:
                         store = await self._open_store()
                         stack.push_async_callback(store.close)
                     async with store.autocommit() as work:
-                        rows = await work.worker_sessions.renew(self._session_id, self._is_draining)
+                        rows = await work.worker_sessions.renew(
+                            self._session_id, self._is_draining, places=self._places
+                        )
                 except RepositoryError as error:
                     # Anything but a plain outage is told in full, but only the end of trust ends the session.
                     is_outage = isinstance(error, StoreUnavailableError)

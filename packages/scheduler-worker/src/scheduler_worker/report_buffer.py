@@ -177,7 +177,8 @@ class ReportBuffer:
         return _Recorded(changes, *settled)
 
     async def _ring(self, changes: Sequence[RunChange], claimable: Sequence[CreatedRun], is_later: bool) -> None:
-        is_back = any(change.status is TaskRunStatus.PENDING for change in changes)
+        # Back in the queue, or room for a gated run: a dispatcher has something to do.
+        is_back = any(change.status is TaskRunStatus.PENDING or change.is_gated for change in changes)
         addresses = [DISPATCHERS] if is_back or is_later else []
         if claimable:
             addresses += await self._sessions_for(claimable)

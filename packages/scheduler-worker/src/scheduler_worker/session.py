@@ -1,6 +1,7 @@
 """The beginning of a worker session."""
 
 import logging
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from scheduler_core.errors import WorkerIdTakenError
@@ -67,6 +68,8 @@ def new_session(
     places: int,
     lease_seconds: float,
     version: str,
+    tags: tuple[str, ...] = (),
+    resources: Mapping[str, float] | None = None,
 ) -> NewWorkerSession:
     """What this process says of itself when it begins."""
     return NewWorkerSession(
@@ -80,4 +83,6 @@ def new_session(
         places=places,
         lease_seconds=lease_seconds,
         version=version,
+        tags=tags,
+        resources=dict(resources or {}),
     )

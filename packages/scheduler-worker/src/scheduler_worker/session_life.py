@@ -118,6 +118,13 @@ class SessionLife:
         self._is_looking = True
         self._wake.set()
 
+    def reconfigure(self, config: WorkerConfig) -> None:
+        """Go by these settings, which differ in live ones only. With fewer places, runs that are held go on."""
+        if config.max_concurrent_tasks != self._config.max_concurrent_tasks:
+            self._heartbeat.nudge(places=config.max_concurrent_tasks)
+        self._config = config
+        self.look()
+
     def lose(self, reason: str) -> None:
         """The session is over: its runs belong to others now. Kills everything that was started for it."""
         if not self._is_told_lost:

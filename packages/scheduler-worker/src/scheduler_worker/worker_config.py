@@ -1,10 +1,15 @@
 """Settings of the worker."""
 
+import math
+import re
+from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 import msgspec
 
 from scheduler_core.config import ConfigSection, setting
+from scheduler_core.decisions.label_rules import label_problem
+from scheduler_core.decisions.size_text import parse_size
 
 LEASE_TO_HEARTBEAT_MIN = 3
 """Two renewals may fail before the third has to succeed: below that, one slow answer would cost the session."""
@@ -13,6 +18,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 Bytes = Annotated[int, msgspec.Meta(ge=1024, le=256 * 1024 * 1024)]
 WorkerId = Annotated[str, msgspec.Meta(max_length=200)]
 QueueName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+_RESOURCE = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
 class WorkerConfig(ConfigSection):
@@ -25,10 +32,20 @@ class WorkerConfig(ConfigSection):
         "", "Name of this worker, held by one live process at a time; empty makes one from host name and process id."
     )
     max_concurrent_tasks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = setting(
-        10, "How many runs the worker holds at once: its places."
+        10, "How many runs the worker holds at once: its places.", live=True
     )
     queues: Annotated[tuple[QueueName, ...], msgspec.Meta(min_length=1, max_length=100)] = setting(
         ("default",), "The queues that the worker takes runs from."
+    )
+    tags: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = setting(
+        (),
+        "What the worker is or has, such as gpu or eu; tasks name tags that a worker must, should or must not have.",
+    )
+    resources: Annotated[dict[str, float | str], msgspec.Meta(max_length=100)] = setting(
+        {},
+        'What runs may request of the worker, such as { gpu = 2, memory = "4GB" }; K, M, G and T are powers of 1024. '
+        "It reports by itself cpu (cores that it may use), memory and disk (bytes: all memory, free disk where it was "
+        "started) unless they stand here.",
     )
     heartbeat_interval_seconds: Seconds = setting(
         10.0, "How often the lease is renewed and compared with what the worker really runs."
@@ -37,7 +54,9 @@ class WorkerConfig(ConfigSection):
         30.0, "How long the runs of a silent worker stay its own; at least three times the heartbeat interval."
     )
     poll_interval_seconds: Seconds = setting(
-        5.0, "How often the worker looks for work that nobody has rung it for: the greatest delay while rings are lost."
+        5.0,
+        "How often the worker looks for work that nobody has rung it for: the greatest delay while rings are lost.",
+        live=True,
     )
     drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = setting(
         30.0, "How long runs may go on after the worker was told to stop; the rest is handed back."
@@ -71,12 +90,14 @@ class WorkerConfig(ConfigSection):
     http_body_limit_bytes: Bytes = setting(65_536, "How much of an HTTP response's body is kept in the result.")
 
     def problems(self) -> list[str]:
-        """Queues of other workers, a lease too short for its heartbeat, results that could not hold a response."""
+        """Queues of other workers, tags and resources, a lease too short for its heartbeat, results too small."""
         found = [
             f"queues names {name!r}; queues that begin with @ are each the own queue of a worker. Use another name."
             for name in self.queues
             if name.startswith("@")
         ]
+        found += self._tag_problems()
+        found += self._resource_problems()
         shortest = LEASE_TO_HEARTBEAT_MIN * self.heartbeat_interval_seconds
         if self.lease_seconds < shortest:
             found.append(
@@ -90,3 +111,35 @@ class WorkerConfig(ConfigSection):
                 f"({self.result_limit_bytes}), which has to hold the body with its escapes. Lower it."
             )
         return found
+
+    def resource_amounts(self) -> dict[str, float]:
+        """The resources that are configured, as numbers."""
+        return {name: _amount(value) for name, value in self.resources.items()}
+
+    def _tag_problems(self) -> Iterator[str]:
+        for tag in self.tags:
+            if (problem := label_problem("tag", tag)) is not None:
+                yield f"tags: {problem}"
+
+    def _resource_problems(self) -> Iterator[str]:
+        for name, value in self.resources.items():
+            if not _RESOURCE.fullmatch(name):
+                yield (
+                    f"resources names {name[:50]!a}. Use 1 to 50 lower-case letters, digits and '_', beginning with a "
+                    "letter."
+                )
+                continue
+            try:
+                amount = _amount(value)
+            except ValueError as error:
+                yield f"resources: {name} cannot be used: {error}"
+                continue
+            if not (amount > 0 and math.isfinite(amount)):
+                yield (
+                    f"resources: {name} is {amount:g}. Give an amount above 0, or leave it out; no run that requests "
+                    "it is given to this worker then."
+                )
+
+
+def _amount(value: float | str) -> float:
+    return parse_size(value) if isinstance(value, str) else value

@@ -6,14 +6,16 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from scheduler_core.errors import ConflictError, StoreUnavailableError
 from scheduler_core.interfaces import Clock, MessageQueue, Store
-from scheduler_core.models import Lane
+from scheduler_core.models import DISPATCHERS, Lane
 from scheduler_core.runtime.process_identity import ProcessIdentity
 from scheduler_worker.backoff import Backoff
 from scheduler_worker.executors.executor_registry import ExecutorRegistry
 from scheduler_worker.heartbeat_service import HeartbeatService
+from scheduler_worker.own_resources import own_resources
 from scheduler_worker.session import OpenedSession, new_session, open_session
 from scheduler_worker.session_life import SessionEnd, SessionLife
 from scheduler_worker.task_runner import TaskRunner, Traced
@@ -53,6 +55,13 @@ class WorkerService:
         self._queues = (*config.queues, own_queue(self._worker_id))
         self._runner = TaskRunner(executors.get, result_limit_bytes=config.result_limit_bytes, traced=traced)
         self._versions = VersionCache()
+        self._present: SessionLife | None = None
+
+    def reconfigure(self, config: WorkerConfig) -> None:
+        """Go by these settings, which differ in live ones only, in the present session and in later ones."""
+        self._config = config
+        if self._present is not None:
+            self._present.reconfigure(config)
 
     async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
         """Work until `stopping`, then drain.
@@ -69,7 +78,7 @@ class WorkerService:
             f"for {', '.join(types)} from {_queues(self._config.queues)}"
         )
         while True:
-            life = self._life(opened, types)
+            life = self._present = self._life(opened, types)
             end = await life.run(stopping)
             if end is SessionEnd.DRAINED or stopping.is_set():
                 return
@@ -88,9 +97,13 @@ class WorkerService:
             places=self._config.max_concurrent_tasks,
             lease_seconds=self._config.lease_seconds,
             version=_own_version(),
+            tags=tuple(sorted(set(self._config.tags))),
+            resources={**own_resources(Path.cwd()), **self._config.resource_amounts()},
         )
         opened = await open_session(self._store, session, self._clock)
         logger.info("session opened", extra={"session_id": opened.id, "worker_id": self._worker_id})
+        # Its places are room for runs that take turns.
+        await self._queue.ring([DISPATCHERS])
         return opened
 
     async def _reopen(self, types: Sequence[str], stopping: asyncio.Event) -> OpenedSession | None:

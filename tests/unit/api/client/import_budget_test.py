@@ -31,8 +31,8 @@ def test_client_commands_load_no_server_code() -> None:
     """Loading every client command imports no server library, no driver and no HTTP library beside the standard one."""
     program = (
         "import sys\n"
-        "from scheduler_api.client import flow_commands, ledger_commands, run_commands, simulate_command\n"
-        "from scheduler_api.client import status_command, task_commands, worker_commands\n"
+        "from scheduler_api.client import flow_commands, ledger_commands, limit_commands, run_commands\n"
+        "from scheduler_api.client import simulate_command, status_command, task_commands, worker_commands\n"
         f"print(*(name for name in {_FORBIDDEN!r} if name in sys.modules))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

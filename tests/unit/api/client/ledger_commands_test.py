@@ -87,7 +87,7 @@ def test_ledger_show_lists_runs_and_stretches(fake_api: FakeApi, capsys: Capture
     assert capsys.readouterr().out.splitlines()[1:] == [
         "2026-11-24 12:00:00 UTC\t-\t1\tCOMPLETED\t7\t2026.1",
         "2026-11-24 12:00:00 UTC\t2026-11-24 12:02:00 UTC\t3\tPAUSED\t-\t-",
-        "2026-11-24 12:00:00 UTC\t-\t1\trun, no longer kept\t7\t2026.1",
+        "2026-11-24 12:00:00 UTC\t-\t1\trun, removed by retention\t7\t2026.1",
     ]
 
 

@@ -20,12 +20,12 @@ class Derived(Base):
     """A section with more keys."""
 
     password: str | None = setting(None, "Who may enter.", secret=True)
-    count: Annotated[int, msgspec.Meta(ge=1)] = setting(3, "How many.", reloadable=True)
+    count: Annotated[int, msgspec.Meta(ge=1)] = setting(3, "How many.", live=True)
 
 
 def test_settings_describe_every_key_in_order() -> None:
     """Inherited keys come first, each with default, effect and flags."""
-    found = [(s.key, s.default, s.effect, s.secret, s.reloadable) for s in Derived.settings()]
+    found = [(s.key, s.default, s.effect, s.secret, s.live) for s in Derived.settings()]
     assert found == [
         ("host", "127.0.0.1", "Where it listens.", False, False),
         ("tags", [], "Which kinds.", False, False),

@@ -17,10 +17,10 @@ from scheduler_core.decisions.admission import (
 )
 from scheduler_core.models import Lane, TaskRunStatus, TaskStatus
 from scheduler_core.models.explanation import BlockerCode
-from scheduler_core.models.situation import RunFacts
+from scheduler_core.models.situation import ClaimableRun, RunFacts
 
-DEFAULT = Lane("default", "shell")
-GPU = Lane("gpu", "shell")
+DEFAULT = ClaimableRun("default", "shell")
+GPU = ClaimableRun("gpu", "shell")
 
 
 def test_birth_status_dispatches_only_what_lacks_nothing() -> None:
@@ -75,7 +75,7 @@ def test_admission_has_one_predicate_for_each_reason(facts: RunFacts, code: str)
     assert not may_start(facts)
 
 
-def taken(ahead: tuple[Lane, ...], *sessions: Any, lane: Lane = DEFAULT) -> bool:
+def taken(ahead: tuple[ClaimableRun, ...], *sessions: Any, lane: Lane = DEFAULT) -> bool:
     """Whether a run of a lane is among what the sessions take."""
     return not blockers(CLAIM, RunFacts(lane=lane, ahead=ahead, sessions=sessions))
 
@@ -97,6 +97,20 @@ def test_claim_goes_by_what_each_session_takes() -> None:
     assert not taken((GPU,), both)
     assert not taken((GPU, DEFAULT), both, plain)
     assert taken((GPU, GPU), plain)
+
+
+def test_claim_keeps_what_is_meant_for_one_session() -> None:
+    """A run that is given to a session takes a place from that one only, whatever its lane."""
+    meant = ClaimableRun("elsewhere", "python", 2)
+    one, two = build_session_facts(1, free=1), build_session_facts(2, free=1)
+    assert taken((meant,), one, two)
+    assert not taken((meant,), two)
+    assert not taken((meant, DEFAULT), one, two)
+    own = [RunFacts(lane=DEFAULT, sessions=(one, two), ahead=ahead, assigned_to=2) for ahead in ((), (meant,))]
+    assert [[blocker.code for blocker in blockers(CLAIM, facts)] for facts in own] == [
+        [BlockerCode.ASSIGNED],
+        [BlockerCode.ASSIGNED, BlockerCode.PLACES_BUSY],
+    ]
 
 
 @pytest.mark.parametrize("changes", [{"is_draining": True}, {"has_lease": False}, {"queues": ()}, {"task_types": ()}])

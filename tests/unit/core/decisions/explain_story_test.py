@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fixtures.explain_cases import NOW, build_case, build_other
-from scheduler_core.decisions.explain_blockers import RunCase, ToldWait
+from scheduler_core.decisions.explain_case import RunCase, ToldWait
 from scheduler_core.decisions.explain_story import run_story
 from scheduler_core.models import Dependency, FlowOptions, SkipReason, TaskRunStatus
 from scheduler_core.models.interval_wait import IntervalWait, SlotOutcome, WaitState
@@ -53,6 +53,15 @@ def story(case: RunCase) -> list[str]:
 def test_core_unit_story_begins_with_what_made_the_run(case: RunCase, sentence: str) -> None:
     """By hand, by a slot, by a flow, by a retry, or for a group."""
     assert story(case)[0] == sentence
+
+
+def test_core_unit_story_tells_what_to_do_about_a_quarantined_run() -> None:
+    """How often it has lost its worker, and the commands that decide what becomes of it."""
+    case = build_case(status="QUARANTINED", losses=5, attempt=5, completed_at=NOW, error="Its session was lost.")
+    assert story(case)[-1] == (
+        "It has lost its worker 5 times and is not tried again by itself: see `scheduler quarantine show 7`, then "
+        "`scheduler quarantine release 7` or `scheduler quarantine discard 7`."
+    )
 
 
 def test_core_unit_story_tells_the_inputs_of_the_decision() -> None:

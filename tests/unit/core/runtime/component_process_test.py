@@ -70,8 +70,8 @@ class Stubborn:
         raise SystemExit(4)
 
 component_process._LEFTOVER_SECONDS = 0.3
-settings = Settings.of(state_dir=Path("/tmp"))
-sys.exit(component_process._run([Stubborn()], settings, component_process.Announcement(settings)))
+settings = Settings.of(state_dir=Path("/nowhere"))
+sys.exit(component_process._run([Stubborn()], settings, component_process.Announcement(settings), lambda: settings))
 """
 
 

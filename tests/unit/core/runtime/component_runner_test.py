@@ -63,7 +63,11 @@ class Stage:
         return Actor(name, self.diary, **habits)
 
     async def run(
-        self, *actors: Actor, grace_seconds: float = 20.0, when_ready: Callable[[], None] = lambda: None
+        self,
+        *actors: Actor,
+        grace_seconds: float = 20.0,
+        when_ready: Callable[[], None] = lambda: None,
+        on_hangup: Callable[[], bool] = lambda: False,
     ) -> int:
         """Run to the end, within a limit."""
         runner = ComponentRunner(
@@ -71,6 +75,7 @@ class Stage:
             grace_seconds=grace_seconds,
             report_ready=lambda name, line: self.diary.append(f"ready {name}"),
             report_all_ready=when_ready,
+            on_hangup=on_hangup,
             exit_now=self.left_with.append,
         )
         return await asyncio.wait_for(runner.run(), 20)
@@ -114,6 +119,27 @@ async def test_run_starts_in_order_and_stops_in_reverse(stage: Stage, number: in
         *("start a", "ready a", "start b", "ready b", "start c", "ready c"),
         *("stop c", "end c", "stop b", "end b", "stop a", "end a"),
     ]
+
+
+async def test_run_goes_on_after_a_hangup_that_somebody_deals_with(stage: Stage, hangup_default: None) -> None:
+    """SIGHUP neither begins a stop nor forces one that has begun when it is taken for something else."""
+    heard_twice = asyncio.Event()
+
+    def hear() -> bool:
+        stage.diary.append("hangup")
+        if stage.diary.count("hangup") == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            heard_twice.set()
+        return True
+
+    async def hang_up() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.wait_for(heard_twice.wait(), 10)
+
+    code = await stage.run(stage.actor("a", after=hang_up), when_ready=send(signal.SIGHUP), on_hangup=hear)
+    assert stage.diary == ["start a", "ready a", "hangup", "stop a", "hangup", "end a"]
+    assert code == 0
 
 
 async def test_run_puts_signal_handlers_back(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,19 +27,21 @@ def settings(**values: object) -> MessageQueueConfig:
         ("", "PostgresMessageQueue"),
         ("postgres://h/d", "PostgresMessageQueue"),
         ("postgresql://h/d", "PostgresMessageQueue"),
-        ("amqp://h", "KombuMessageQueue"),
-        ("AMQPS://h", "KombuMessageQueue"),
+        ("amqp://h", "BrokerMessageQueue rabbitmq"),
+        ("AMQPS://h", "BrokerMessageQueue rabbitmq"),
+        ("redis://h", "BrokerMessageQueue redis"),
+        ("rediss://u:p%40ss@h:1/2", "BrokerMessageQueue redis"),
     ],
 )
 async def test_open_message_queue_follows_the_scheme(url: str, kind: str) -> None:
     """Each scheme has its implementation, an empty URL means the database's; opening connects to nothing."""
     queue = open_message_queue(MessageQueueConfig(url=url), database_url="postgresql://h/d", application_name="t")
-    assert type(queue).__name__ == kind
+    assert f"{type(queue).__name__} {getattr(queue, 'transport', '')}".startswith(kind)
     assert not queue.is_connected
     await queue.close()
 
 
-@pytest.mark.parametrize("url", ["redis://u:swordfish@h/0", "host=h password=swordfish", "kafka+ssl://swordfish@h"])
+@pytest.mark.parametrize("url", ["mqtt://u:swordfish@h/0", "host=h password=swordfish", "kafka+ssl://swordfish@h"])
 def test_open_message_queue_refuses_unknown_schemes(url: str) -> None:
     """Another scheme is an error that names the key, what works, and no secret."""
     with pytest.raises(ConfigError, match=r"message_queue\.url .* amqps://") as caught:
@@ -46,13 +49,20 @@ def test_open_message_queue_refuses_unknown_schemes(url: str) -> None:
     assert "swordfish" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("url", "absent"), [("postgresql://h/d", "kombu"), ("amqp://h", "psycopg")])
-def test_open_message_queue_loads_one_driver(url: str, absent: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "absent"),
+    [
+        ("postgresql://h/d", ("kombu", "redis")),
+        ("amqp://h", ("psycopg",)),
+        ("redis://h", ("psycopg", "kombu")),
+    ],
+)
+def test_open_message_queue_loads_one_driver(url: str, absent: tuple[str, ...]) -> None:
     """A process that rings over one system does not load the library of the other, nor any SQLAlchemy."""
     program = (
         "import sys; from scheduler_infra.message_queue import *\n"
         f"open_message_queue(MessageQueueConfig(url={url!r}), database_url='', application_name='t')\n"
-        f"print([name for name in ({absent!r}, 'sqlalchemy', 'sqlmodel') if name in sys.modules])"
+        f"print([name for name in (*{absent!r}, 'sqlalchemy', 'sqlmodel') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.strip() == "[]"
@@ -68,12 +78,45 @@ def test_open_message_queue_loads_one_driver(url: str, absent: str) -> None:
         {"task_queue": "same", "status_queue": "same"},
         {"heartbeat_seconds": 0},
         {"io_timeout_seconds": 0},
+        {"url": "amqp://h:port/"},
+        {"url": "amqp://u:p/ss@h/"},
+        {"url": "amqp://h:0/"},
+        {"url": "amqp:///vhost"},
+        {"url": "redis://h/name"},
+        {"url": "redis://h/0?socket_timeout=9"},
+        {"url": "amqp://h/", "tls_ca_file": "/ca.pem"},
+        {"url": "redis://h/", "tls_cert_file": "/cert.pem"},
+        {"url": "amqps://h/", "tls_key_file": "/key.pem"},
     ],
 )
 def test_config_refuses_what_cannot_work(values: dict[str, object]) -> None:
-    """Names that a broker would refuse, and limits that mean none, are told with key and origin."""
-    with pytest.raises(ConfigError, match=r"message_queue\.(task_queue|status_queue|heartbeat|io).*scheduler\.toml"):
+    """Names, addresses and files that a broker would refuse, and limits that mean none, are told with their key."""
+    match = r"message_queue\.(url|tls_[a-z]+_file|task_queue|status_queue|heartbeat|io).*scheduler\.toml"
+    with pytest.raises(ConfigError, match=match):
         settings(**values)
+
+
+def test_config_tells_all_problems_of_a_url_and_no_secret() -> None:
+    """A URL that is wrong in several ways is told once, with every way and without the password."""
+    with pytest.raises(ConfigError) as caught:
+        settings(url="redis://:swordfish@:6379/name?ssl=1")
+    told = str(caught.value)
+    assert "no host" in told
+    assert "behind ?" in told
+    assert "database 'name'" in told
+    assert "swordfish" not in told
+
+
+def test_open_message_queue_refuses_files_that_cannot_be_used(tmp_path: Path) -> None:
+    """A missing or broken PEM file stops the start, with key, path and remedy; all of them are told."""
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    config = MessageQueueConfig(url="amqps://h/", tls_ca_file=str(tmp_path / "absent.pem"), tls_cert_file=str(broken))
+    with pytest.raises(ConfigError) as caught:
+        open_message_queue(config, database_url="", application_name="t")
+    assert "message_queue.tls_ca_file" in str(caught.value)
+    assert "absent.pem" in str(caught.value)
+    assert f"message_queue.tls_cert_file '{broken}'" in str(caught.value)
 
 
 def test_config_never_shows_the_password() -> None:

@@ -102,6 +102,22 @@ def test_logging_set_up_follows_the_level() -> None:
         assert [line["event"] for line in written(stream)] == expected
 
 
+def test_logging_set_up_changes_level_and_format_while_it_is_entered() -> None:
+    """What was asked for later counts for the next line, other people's chatter included, both ways."""
+    stream = io.StringIO()
+    with logging_set_up(ObservabilityConfig(log_level="WARNING"), "api", stream) as change:
+        for level in ("ERROR", "DEBUG", "INFO"):
+            change(ObservabilityConfig(log_level=level))
+            logging.getLogger("x").debug("d")
+            structlog.get_logger("x").warning("w")
+            logging.getLogger("kombu.connection").info("k")
+        assert [line["event"] for line in written(stream)] == ["d", "w", "k", "w"]
+        change(ObservabilityConfig(log_format="console"))
+        logging.getLogger("x").warning("hello there")
+    assert "hello there" in stream.getvalue()
+    assert not stream.getvalue().splitlines()[-1].startswith("{")
+
+
 def test_logging_set_up_writes_whatever_it_is_given() -> None:
     """A field that JSON cannot hold does not cost the line."""
     stream = io.StringIO()

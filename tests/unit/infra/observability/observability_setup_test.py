@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from scheduler_core.config import Settings
-from scheduler_infra.observability import ObservabilityConfig, set_up_observability
+from scheduler_infra.observability import ObservabilityConfig, change_logging, set_up_observability
 
 
 def test_set_up_observability_twice_keeps_logging_until_the_last_is_left() -> None:
@@ -20,6 +20,19 @@ def test_set_up_observability_twice_keeps_logging_until_the_last_is_left() -> No
             assert shared != before
         assert root.handlers == shared
     assert root.handlers == before
+
+
+def test_change_logging_is_for_the_whole_process_and_needs_one_that_is_set_up() -> None:
+    """Whichever component passes it on; before and after there is nothing to change."""
+    root = logging.getLogger()
+    before = root.level
+    change_logging(ObservabilityConfig(log_level="ERROR"))
+    assert root.level == before
+    with set_up_observability(ObservabilityConfig(), "api"), set_up_observability(ObservabilityConfig(), "worker"):
+        change_logging(ObservabilityConfig(log_level="ERROR"))
+        assert root.level == logging.ERROR
+    change_logging(ObservabilityConfig(log_level="ERROR"))
+    assert root.level == before
 
 
 def test_metrics_text_says_how_to_switch_it_on() -> None:

@@ -7,6 +7,10 @@ COMMANDS: tuple[CommandGroup, ...] = (
     CommandGroup("run", "scheduler_api.client.run_commands:app", "Look at runs, follow, cancel and retry them."),
     CommandGroup("explain", "scheduler_api.client.explain_commands:app", "Tell why something runs or does not."),
     CommandGroup("flow", "scheduler_api.client.flow_commands:app", "Look at flows, run them again, cancel them."),
+    CommandGroup(
+        "quarantine", "scheduler_api.client.quarantine_commands:app", "Look at runs that took their workers with them."
+    ),
+    CommandGroup("limit", "scheduler_api.client.limit_commands:app", "Say how many runs run at once, and how often."),
     CommandGroup("ledger", "scheduler_api.client.ledger_commands:app", "Account for every due instant."),
     CommandGroup("worker", "scheduler_api.client.worker_commands:app", "Look at the workers."),
     CommandGroup("simulate", "scheduler_api.client.simulate_command:app", "Show which slots tasks have over a time."),

@@ -112,6 +112,7 @@ def rerun_flow(
     from_start: Annotated[bool, Parameter(negative=())] = False,
     from_failed: Annotated[bool, Parameter(negative=())] = False,
     from_task: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    background: Annotated[bool, Parameter(negative=())] = False,
     wait: Annotated[bool, Parameter(negative=())] = False,
     timeout: float | None = None,
     options: ClientOptions = DEFAULT_OPTIONS,
@@ -128,6 +129,8 @@ def rerun_flow(
         Run what has failed and what could not run because of that; the results of the others are taken over.
     from_task
         Run this task and what follows from it. Can be repeated.
+    background
+        Let its runs come after all other runs, but for a guaranteed share.
     wait
         Wait for its end; the exit code is that of `flow wait`.
     timeout
@@ -143,6 +146,8 @@ def rerun_flow(
     body: dict[str, Any] = {"from": "start" if from_start else "failed" if from_failed else "tasks"}
     if from_task:
         body["tasks"] = list(from_task)
+    if background:
+        body["background"] = True
     with options.session() as session:
         made = session.api.post("flows", flow, "rerun", body=body, idempotent=True)
         new = made["flow_id"]

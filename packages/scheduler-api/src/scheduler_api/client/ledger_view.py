@@ -33,7 +33,7 @@ def entry_row(entry: Mapping[str, Any]) -> list[str]:
         show_instant(entry["scheduled_at"], UTC),
         show_instant(entry["last_scheduled_at"], UTC) if is_stretch else "-",
         str(entry["count"]),
-        str(entry["reason"] or entry["run_status"] or "run, no longer kept"),
+        str(entry["reason"] or entry["run_status"] or "run, removed by retention"),
         str(entry["run_id"] or "-"),
         str(entry["zone_data"] or "-"),
     ]
@@ -71,7 +71,7 @@ def notes_on(totals: LedgerTotals) -> Iterator[str]:
     if unverifiable := totals.number("unverifiable"):
         yield (
             f"{unverifiable} slots cannot be verified: they are older than the schedules on record, or follow a run "
-            "that is no longer kept."
+            "that was removed by retention."
         )
 
 

@@ -46,6 +46,10 @@ def run_fields(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Worker", str(run.get("worker_id") or "-")),
         ("Queue", f"{run.get('queue')}, priority {run.get('priority')}"),
     ]
+    if run.get("background"):
+        pairs.append(("Background", "yes: after all others, but for a guaranteed share"))
+    if run.get("assigned_worker_id") and not run.get("worker_id"):
+        pairs.append(("Meant for", str(run["assigned_worker_id"])))
     if run.get("waiting_on") and not run.get("completed_at") and run.get("group_size") is None:
         pairs.append(("Waits for", f"{run['waiting_on']} more: `scheduler explain run {run['id']}`"))
     if run.get("not_before"):

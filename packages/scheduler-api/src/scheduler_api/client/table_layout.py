@@ -7,15 +7,16 @@ from scheduler_api.client.text_width import text_width
 
 GAP = 2
 FOLDED = frozenset(
-    ("TASK", "NAME", "ERROR", "WHY", "WHAT CLEARS IT", "WHAT HAPPENED", "RUNS", "QUEUES", "TYPES", "SCHEDULE", "AFTER",
-     "FINDING", "NOTE", "FILE", "CHANGE")
+    ("TASK", "NAME", "ERROR", "WHY", "WHAT CLEARS IT", "WHAT HAPPENED", "RUNS", "QUEUES", "TYPES", "TAGS",
+     "RESOURCES", "SCHEDULE", "AFTER", "FINDING", "NOTE", "FILE", "CHANGE")
 )  # fmt: skip
 """Texts: they may go on in the next line. All others are never broken."""
 CUT = frozenset(("WORKER", "HOST", "ITEM", "VERSION", "ZONE DATA"))
 """What may be cut at its end."""
 _NAMES = ("TASK", "NAME")
 _LEFT_OUT_FIRST = (
-    "VERSION", "ZONE DATA", "TRIGGER", "ATTEMPT", "HOST", "PID", "NAMESPACE", "TYPES", "AFTER", "WORKER",
+    "VERSION", "ZONE DATA", "RESOURCES", "TRIGGER", "ATTEMPT", "HOST", "PID", "NAMESPACE", "TYPES", "TAGS", "AFTER",
+    "WORKER",
 )  # fmt: skip
 _FOLDED_LEAST = 12
 _CUT_LEAST = 8

@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
+from scheduler_api.client.dispatch_flags import DispatchRemovals
 from scheduler_api.client.file_names import check_file_names
 from scheduler_api.client.flow_flags import WITHOUT_GROUP
 from scheduler_api.client.listing import fetch_list, note_rest
@@ -30,6 +31,7 @@ app = App(name="task", help="Define, change, trigger and look at tasks.")
 
 TaskName = Annotated[str, Parameter(completer=complete_task_names)]
 _NO_FLAGS = TaskFlags()
+_NO_REMOVALS = DispatchRemovals()
 
 
 @app.command(name="create")
@@ -157,6 +159,7 @@ def update_task(
     no_when: Annotated[bool, Parameter(negative=())] = False,
     no_group: Annotated[bool, Parameter(negative=())] = False,
     no_parameters_schema: Annotated[bool, Parameter(negative=())] = False,
+    removals: DispatchRemovals = _NO_REMOVALS,
     flags: TaskFlags = _NO_FLAGS,
     options: ClientOptions = DEFAULT_OPTIONS,
 ) -> int:
@@ -190,6 +193,7 @@ def update_task(
         (no_depends_on, "--no-depends-on", "dependencies", []),
         (no_when, "--no-when", "when", None),
         (no_parameters_schema, "--no-parameters-schema", "parameters_schema", None),
+        *((True, *removal) for removal in removals.fields()),
     ):
         if taken and field in body:
             raise UsageError(f"{flag} contradicts the flag that sets {field}. Give one of them.")
@@ -253,6 +257,7 @@ def trigger_task(
     param: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     params: str | None = None,
     count: int | None = None,
+    background: Annotated[bool, Parameter(negative=())] = False,
     wait: Annotated[bool, Parameter(negative=())] = False,
     timeout: float | None = None,
     namespace: str | None = None,
@@ -261,6 +266,7 @@ def trigger_task(
     """Run a task now, with what depends on it.
 
     With --wait the exit code tells how the task's own runs ended: 0 completed, 10 failed, 11 cancelled, 12 timed out.
+    Of a task with unique runs the answer may be the run that is there already.
 
     Parameters
     ----------
@@ -272,6 +278,8 @@ def trigger_task(
         Overrides as one JSON object; --param wins over it.
     count
         Start so many runs at once, up to 10000.
+    background
+        Let them come after all other runs, but for a guaranteed share.
     wait
         Wait until the runs are final.
     timeout
@@ -286,16 +294,23 @@ def trigger_task(
     body: dict[str, Any] = {"parameters": parameters} if parameters is not None else {}
     if count is not None:
         body["count"] = count
+    if background:
+        body["background"] = True
     with options.session() as session:
         answer = session.api.post("tasks", task, "trigger", body=body, idempotent=True, namespace=namespace)
         runs = answer["items"] if count is not None else [answer]
+        standing = runs[0] if runs[0].get("existing") else None
         if wait:
             runs = wait_for_runs(session.api, session.output, [run["id"] for run in runs], timeout_seconds=timeout)
+            runs = [{**runs[0], "existing": True}] if standing is not None else runs
             answer = {**answer, "items": runs} if count is not None else runs[0]
         if session.output.is_json:
             session.output.json(answer)
         else:
             session.output.table(RUN_HEADINGS, [run_row(run) for run in runs])
+            if standing is not None:
+                stands = f"Run {standing['id']} is there already ({standing['status']})"
+                session.output.note(f"{stands}: no new one was made.")
             if not wait:
                 session.output.note(f"Follow it with `scheduler run logs {runs[0]['id']} --follow`.")
                 note_paused(session.api, session.output, runs[0]["id"], runs[0]["status"])
@@ -341,14 +356,14 @@ def apply_tasks(
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     options: ClientOptions = DEFAULT_OPTIONS,
 ) -> int:
-    """Create or update every task of the files, all or none of them.
+    """Create or update every task and limit of the files, all or none of them.
 
-    Tasks that are in no file are left alone; a relative working_dir is sent as it is written.
+    Tasks and limits that are in no file are left alone; a relative working_dir is sent as it is written.
 
     Parameters
     ----------
     files
-        TOML with [[task]] tables, YAML with a list under tasks:, or - for stdin.
+        TOML with [[task]] and [[limit]] tables, YAML with lists under tasks: and limits:, or - for stdin.
     dry_run
         Only say what would change.
     """

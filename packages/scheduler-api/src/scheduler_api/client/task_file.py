@@ -1,11 +1,12 @@
-"""Reads task files: `[[task]]` tables of TOML, or a list of tasks in YAML."""
+"""Reads task files: `[[task]]` and `[[limit]]` tables of TOML, or lists of tasks and limits in YAML."""
 
 import difflib
 import math
 import re
 import sys
 import tomllib
-from collections.abc import Hashable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,56 +14,81 @@ from typing import Any, NamedTuple
 from scheduler_api.client.client_error import UsageError
 from scheduler_core.errors import Problem
 
-_LIST_KEYS = ("task", "tasks")
+_KINDS = {"task": ("task", "tasks"), "limit": ("limit", "limits")}
+_LIST_KEYS = ("task", "tasks", "limit", "limits")
 _SUFFIXES = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 
 
 class FileTask(NamedTuple):
-    """A task as a file says it, and where: in which file, as which of its tasks (from 1)."""
+    """A task or limit as a file says it, and where: in which file, as which of its tasks or limits (from 1)."""
 
     file: str
     position: int
     definition: dict[str, Any]
+    kind: str = "task"
 
     @property
     def place(self) -> str:
-        """File and task, for people.
+        """File and task, or limit, for people.
 
         >>> FileTask("tasks.toml", 2, {"name": "report"}).place
         "tasks.toml, task 'report'"
         """
         name = self.definition.get("name")
-        return f"{self.file}, task '{name}'" if isinstance(name, str) else f"{self.file}, task number {self.position}"
+        kind = self.kind
+        return (
+            f"{self.file}, {kind} '{name}'" if isinstance(name, str) else f"{self.file}, {kind} number {self.position}"
+        )
+
+
+class FileContent(NamedTuple):
+    """What files declare, each in their order."""
+
+    tasks: list[FileTask]
+    limits: list[FileTask]
 
 
 def read_task_files(files: Iterable[str]) -> list[FileTask]:
-    """The tasks of all files in order; "-" is TOML or YAML from stdin.
+    """The tasks of all files in order, without their limits; raises UsageError as `read_files` does."""
+    return read_files(files).tasks
 
-    Raises UsageError with every problem of every file at once: unreadable, damaged, without tasks, a task that is no
-    table, a value that JSON cannot say, a name that is given twice.
+
+def read_files(files: Iterable[str]) -> FileContent:
+    """The tasks and limits of all files in order; "-" is TOML or YAML from stdin.
+
+    Raises UsageError with every problem of every file at once: unreadable, damaged, without tasks and limits, a task
+    that is no table, a value that JSON cannot say, a name that is given twice.
     """
-    tasks: list[FileTask] = []
+    found: list[FileTask] = []
     problems: list[Problem] = []
     for file in files:
         try:
-            tasks.extend(_tasks_of(file, _parse(file)))
+            found.extend(_tasks_of(file, _parse(file)))
         except UsageError as error:
             problems.extend(error.problems)
-    problems.extend(_doubled(tasks))
+    content = FileContent(*([each for each in found if each.kind == kind] for kind in _KINDS))
+    problems.extend(_doubled(content.tasks))
+    problems.extend(_doubled(content.limits))
     if problems:
         raise UsageError(problems)
-    return tasks
+    return content
 
 
-def place_problems(problems: Iterable[Problem], tasks: list[FileTask]) -> list[Problem]:
-    """Say file and task instead of a position, where a problem's field begins with ``tasks[2]`` or ``tasks.2``."""
+def place_problems(
+    problems: Iterable[Problem], tasks: list[FileTask], limits: Sequence[FileTask] = ()
+) -> list[Problem]:
+    """Say file and task instead of a position, where a problem's field begins with ``tasks[2]`` or ``tasks.2``.
+
+    The same for limits.
+    """
     placed = []
     for field, message in problems:
-        match = re.match(r"(?:#?/?)(?:body[./])?tasks(?:\[(\d+)\]|[./](\d+))[./]?(.*)", field)
-        index = int(match[1] or match[2]) if match else -1
-        if match and index < len(tasks):
-            rest = match[3].replace("/", ".")
-            place = tasks[index].place
+        match = re.match(r"(?:#?/?)(?:body[./])?(tasks|limits)(?:\[(\d+)\]|[./](\d+))[./]?(.*)", field)
+        index = int(match[2] or match[3]) if match else -1
+        listed = limits if match and match[1] == "limits" else tasks
+        if match and index < len(listed):
+            rest = match[4].replace("/", ".")
+            place = listed[index].place
             placed.append(Problem(f"{place}, {rest}" if rest else place, message))
         else:
             placed.append(Problem(field, message))
@@ -93,7 +119,7 @@ def _parse(file: str) -> Any:
 def _kind(file: str, text: str) -> str | None:
     if file != "-":
         return _SUFFIXES.get(Path(file).suffix.lower())
-    return "toml" if re.search(r"^\s*\[\[\s*task\s*\]\]", text, re.MULTILINE) else "yaml"
+    return "toml" if re.search(r"^\s*\[\[\s*(?:task|limit)s?\s*\]\]", text, re.MULTILINE) else "yaml"
 
 
 def _parse_yaml(text: str, file: str) -> Any:
@@ -128,27 +154,41 @@ def _tasks_of(file: str, document: Any) -> list[FileTask]:
         unknown = [str(key) for key in document if key not in _LIST_KEYS]
         if unknown:
             near = difflib.get_close_matches(unknown[0].lower(), _LIST_KEYS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else " Put tasks under [[task]] (TOML) or tasks: (YAML)."
+            hint = (
+                f" Did you mean {near[0]}?"
+                if near
+                else " Put tasks under [[task]] (TOML) or tasks: (YAML), limits under [[limit]] or limits:."
+            )
             raise UsageError([Problem(file, f"has an unknown key '{unknown[0]}' at the top.{hint}")])
-        lists = [value for key in _LIST_KEYS if (value := document.get(key)) is not None]
-        listed = [task for value in lists for task in (value if isinstance(value, list) else [value])]
+        listed = [(kind, each) for kind, keys in _KINDS.items() for each in _listed(document, keys)]
     else:
-        listed = document if isinstance(document, list) else []
+        listed = [("task", each) for each in (document if isinstance(document, list) else [])]
     if not listed:
         raise UsageError([Problem(file, "holds no task. Write [[task]] tables (TOML), or a list under tasks: (YAML).")])
     tasks, problems = [], []
-    for position, definition in enumerate(listed, start=1):
+    positions: Counter[str] = Counter()
+    for kind, definition in listed:
+        positions[kind] += 1
+        position = positions[kind]
         if not isinstance(definition, Mapping):
-            problems.append(Problem(f"{file}, task number {position}", "must be a table of fields such as name."))
+            problems.append(Problem(f"{file}, {kind} number {position}", "must be a table of fields such as name."))
             continue
-        task = FileTask(file, position, dict(definition))
+        task = FileTask(file, position, dict(definition), kind)
         try:
-            tasks.append(FileTask(file, position, {str(k): _as_json(v, str(k)) for k, v in definition.items()}))
+            fields = {str(k): _as_json(v, str(k)) for k, v in definition.items()}
+            tasks.append(task._replace(definition=fields))
         except UsageError as error:
             problems.extend(Problem(f"{task.place}, {field}", message) for field, message in error.problems)
     if problems:
         raise UsageError(problems)
     return tasks
+
+
+def _listed(document: Mapping[str, Any], keys: Sequence[str]) -> Iterator[Any]:
+    """What stands under any of the keys: a list, or a single table."""
+    for key in keys:
+        if (value := document.get(key)) is not None:
+            yield from value if isinstance(value, list) else [value]
 
 
 def _as_json(value: Any, field: str) -> Any:
@@ -193,6 +233,8 @@ def _doubled(tasks: list[FileTask]) -> list[Problem]:
         earlier = first.setdefault((str(task.definition.get("namespace")), name), task)
         if earlier is not task:
             problems.append(
-                Problem(task.place, f"is the second task of this name; the first is in {earlier.file}. Rename one.")
+                Problem(
+                    task.place, f"is the second {task.kind} of this name; the first is in {earlier.file}. Rename one."
+                )
             )
     return problems

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from scheduler_api.client.client_error import UsageError
-from scheduler_api.client.flow_flags import FlowFlags, read_schema
+from scheduler_api.client.dispatch_flags import DispatchFlags
+from scheduler_api.client.flow_flags import read_schema
 from scheduler_core.errors import Problem
 
 _WHAT = Group("What to run", sort_key=10)
@@ -17,7 +18,7 @@ _HOW = Group("How", sort_key=30)
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class TaskFlags(FlowFlags):
+class TaskFlags(DispatchFlags):
     """The fields of a task that can be given as flags; None means that the flag was not given."""
 
     type: Annotated[
@@ -64,6 +65,7 @@ class TaskFlags(FlowFlags):
             fields["parameters"] = parameters
         fields.update(self.schedule_fields())
         fields.update(self.flow_fields())
+        fields.update(self.dispatch_fields())
         if self.parameters_schema is not None:
             fields["parameters_schema"] = read_schema(self.parameters_schema)
         if self.timeout is not None:

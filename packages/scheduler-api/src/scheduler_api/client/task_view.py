@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+from scheduler_api.client.dispatch_words import task_dispatch_fields
 from scheduler_api.client.human_time import parse_instant, show_duration, show_instant
 from scheduler_api.client.task_flow_words import show_dependencies, task_flow_fields
 
@@ -49,6 +50,7 @@ def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Queue", f"{task['queue']}, priority {task['priority']}"),
         ("Time-out", "none" if timeout is None else show_duration(float(timeout))),
         ("Retries", _retries(int(task.get("max_retries") or 0), retry)),
+        *task_dispatch_fields(task),
         ("Late slots", _late_slots(task)),
         ("Overlap", str(task.get("overlap") or "allow")),
         ("Created", show_instant(task.get("created_at"))),

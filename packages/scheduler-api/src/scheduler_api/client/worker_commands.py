@@ -6,13 +6,17 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, client_command
+from scheduler_api.client.dispatch_words import show_resources
 from scheduler_api.client.human_time import show_age
 from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_core.runtime.exit_code import ExitCode
 
 app = App(name="worker", help="Look at the workers.")
 
-_HEADINGS = ("SESSION", "WORKER", "HOST", "PID", "STATE", "BUSY", "QUEUES", "TYPES", "LAST HEARTBEAT", "VERSION")
+_HEADINGS = (
+    "SESSION", "WORKER", "HOST", "PID", "STATE", "BUSY", "QUEUES", "TYPES", "LAST HEARTBEAT", "VERSION", "TAGS",
+    "RESOURCES",
+)  # fmt: skip
 
 
 @app.command(name="list", alias="ls")
@@ -58,4 +62,6 @@ def _row(worker: Mapping[str, Any]) -> list[str]:
         ", ".join(worker["task_types"]) or "-",
         show_age(worker.get("last_heartbeat_at")),
         str(worker.get("version") or "-"),
+        ", ".join(worker.get("tags", ())) or "-",
+        show_resources(worker.get("resources", {})) or "-",
     ]

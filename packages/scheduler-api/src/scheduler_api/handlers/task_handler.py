@@ -93,14 +93,15 @@ async def list_runs_of_task(request: ApiRequest, reference: Reference, task_runs
 
 
 async def trigger_task(request: ApiRequest, reference: Reference, task_runs: TaskRuns) -> Response[bytes]:
-    """Run it now; with a count the answer is a list."""
+    """Run it now; with a count the answer is a list. A run that is there already is a 200."""
     query = read_query(request)
     document = await read_json(request, default={})
     outcome = await task_runs.trigger(reference, query["namespace"], document, await once_key(request))
     headers = repeated_header(outcome.repeated)
+    status = 200 if outcome.result.existing else 201
     if document.get("count") is None:
-        return json_answer(outcome.result.first, 201, headers)
-    return encoded_answer(outcome.result.as_json(), 201, headers)
+        return json_answer(outcome.result.single(), status, headers)
+    return encoded_answer(outcome.result.as_json(), status, headers)
 
 
 async def apply_tasks(request: ApiRequest, reference: Reference, task_lists: TaskLists) -> Response[bytes]:

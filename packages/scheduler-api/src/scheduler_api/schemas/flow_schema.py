@@ -12,10 +12,14 @@ RERUNS_SHOWN_MAX = 100
 
 
 class RerunBody(msgspec.Struct, kw_only=True, rename={"start": "from"}):
-    """From where on a flow is run again; `tasks` are names, for `from` tasks only."""
+    """From where on a flow is run again; `tasks` are names, for `from` tasks only.
+
+    `background` runs come after all others, but for their guaranteed share.
+    """
 
     start: RerunFrom
     tasks: list[str] | None = None
+    background: bool = False
 
 
 class RerunRun(msgspec.Struct, kw_only=True, frozen=True):

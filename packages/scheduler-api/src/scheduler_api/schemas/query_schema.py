@@ -52,6 +52,7 @@ class QueryParameter(NamedTuple):
 LIMIT = QueryParameter("limit", "integer", "How many items the page may have.", PAGE_ITEMS, 1, PAGE_ITEMS_MAX)
 LOG_LIMIT = QueryParameter("limit", "integer", "How many entries the page may have.", 1000, 1, 1000)
 NAMESPACE = QueryParameter("namespace", "text", "The namespace of the task's name.", DEFAULT_NAMESPACE)
+NAMESPACE_OF_LIMIT = QueryParameter("namespace", "text", "The namespace of the limit's name.", DEFAULT_NAMESPACE)
 IN_NAMESPACE = QueryParameter("namespace", "text", "Only items of this namespace; without it those of all.")
 TASK_STATUS = QueryParameter(
     "status",
@@ -88,6 +89,7 @@ FLOW_STATUS = QueryParameter(
 SLOT_COUNT = QueryParameter("count", "integer", "How many slots to show.", 10, 1, 1000)
 VIEWER_TIMEZONE = QueryParameter("timezone", "text", "A time zone to show each slot in, beside the schedule's own.")
 ALIVE = QueryParameter("alive", "flag", "Only sessions that are alive.", default=False)
+DECIDED = QueryParameter("decided", "flag", "Also those that were released or discarded.", default=False)
 DAYS = QueryParameter("days", "integer", "Over how many days, until now.", 30, 1, 365)
 
 NEWEST = QueryParameter(

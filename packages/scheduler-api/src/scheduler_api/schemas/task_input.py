@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scheduler_api.schemas.dependency_input import read_dependencies
+from scheduler_api.schemas.dispatch_input import DISPATCH_FIELDS, read_dispatch
 from scheduler_api.schemas.object_reader import read_object
 from scheduler_api.schemas.parameter_input import definition_schema_problems
 from scheduler_api.schemas.schedule_input import in_timezone, read_schedule, timezone_problems
@@ -75,7 +76,9 @@ def _fields(
     document: dict[str, Any], values: dict[str, Any], before: TaskDefinition | None
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Fields of a definition from those of a body."""
-    fields = {name: value for name, value in values.items() if name not in ("timezone", "retry")}
+    fields = {name: value for name, value in values.items() if name not in ("timezone", "retry", *DISPATCH_FIELDS)}
+    dispatch_fields, dispatch_problems = read_dispatch(values)
+    fields.update(dispatch_fields)
     dependency_problems: list[Problem] = []
     if "dependencies" in fields:
         fields["dependencies"], dependency_problems = read_dependencies(fields["dependencies"])
@@ -89,7 +92,7 @@ def _fields(
         fields["schedule"], problems = _moved(before.schedule, timezone)
     else:
         problems = timezone_problems(timezone)
-    return fields, problems + dependency_problems
+    return fields, problems + dependency_problems + dispatch_problems
 
 
 def _moved(before: Schedule | None, timezone: str) -> tuple[Schedule | None, list[Problem]]:

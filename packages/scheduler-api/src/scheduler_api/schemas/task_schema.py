@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from scheduler_api.schemas.dependency_schema import DependencyBody, dependency_bodies
+from scheduler_api.schemas.dispatch_schema import UniqueBody, UniqueView, kept, unique_view
+from scheduler_api.schemas.limit_schema import AppliedLimit, LimitBody
 from scheduler_api.schemas.schedule_schema import ScheduleBody, schedule_body
 from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.models import (
@@ -15,6 +17,7 @@ from scheduler_core.models import (
     DEFAULT_QUEUE,
     DEFAULT_TIMEOUT_SECONDS,
     FLOW_TASK_TYPE,
+    DispatchOptions,
     MisfirePolicy,
     OverlapPolicy,
     RetryPolicy,
@@ -47,6 +50,15 @@ class TaskBody(msgspec.Struct, kw_only=True):
     many equal runs, `map_over` one for each item of a list, an expression, `broadcast` one on each live worker of the
     queue. At most `max_parallel` of them run at once (null: all), and the group fails when more than
     `tolerated_failures` of them have.
+
+    `strategy` names who chooses the worker (null: the dispatchers' setting). A worker must have all `required_tags` and
+    none of the `forbidden_tags`; of those left the ones with most of the `preferred_tags` come first. `resources` are
+    amounts that a run takes of what its worker has: cpu in cores, memory and disk in bytes or as text such as 2GB, and
+    others by their names. `hash_key` is an expression whose value chooses the worker under consistent_hash. `limits`
+    are names of limits. `fairness_key` is an expression; places go to its values in turn, each by its
+    `fairness_weight`, a number or an expression. `background` runs come after all others, but for their guaranteed
+    share. Finished runs are kept for `keep`, text such as 30d or seconds, and at most the last `keep_runs` (null: as
+    the dispatchers are set). A run that has lost its worker `max_losses` times is QUARANTINED.
     """
 
     name: str
@@ -74,21 +86,40 @@ class TaskBody(msgspec.Struct, kw_only=True):
     broadcast: bool = False
     max_parallel: int | None = None
     tolerated_failures: int = 0
+    strategy: str | None = None
+    required_tags: list[str] = []
+    preferred_tags: list[str] = []
+    forbidden_tags: list[str] = []
+    resources: dict[str, float | str] = {}
+    hash_key: str | None = None
+    limits: list[str] = []
+    fairness_key: str | None = None
+    fairness_weight: float | str = DispatchOptions().fairness_weight
+    background: bool = False
+    unique: UniqueBody | None = None
+    keep: float | str | None = None
+    keep_runs: int | None = None
+    max_losses: int = DispatchOptions().max_losses
     namespace: str = DEFAULT_NAMESPACE
     description: str = ""
 
 
 class TaskListBody(msgspec.Struct, kw_only=True):
-    """Tasks to be created or changed, all of them or none; with `dry_run` it is only said what would happen."""
+    """Tasks to be created or changed, all of them or none; with `dry_run` it is only said what would happen.
+
+    `limits` are created or changed before, in the same transaction; `tasks` may be empty then.
+    """
 
     tasks: list[TaskBody]
+    limits: list[LimitBody] = []
     dry_run: bool = False
 
 
 class TaskListFrame(msgspec.Struct, kw_only=True):
-    """The outside of a TaskListBody: its tasks are read one by one."""
+    """The outside of a TaskListBody: its tasks and limits are read one by one."""
 
     tasks: list[Any]
+    limits: list[Any] = []
     dry_run: bool = False
 
 
@@ -136,6 +167,20 @@ class TaskView(msgspec.Struct, kw_only=True):
     broadcast: bool
     max_parallel: int | None
     tolerated_failures: int
+    strategy: str | None
+    required_tags: list[str]
+    preferred_tags: list[str]
+    forbidden_tags: list[str]
+    resources: dict[str, float]
+    hash_key: str | None
+    limits: list[str]
+    fairness_key: str | None
+    fairness_weight: float | str
+    background: bool
+    unique: UniqueView | None
+    keep: float | str | None
+    keep_runs: int | None
+    max_losses: int
     schedule_seed: int
     next_run_at: datetime | None
     created_at: datetime
@@ -144,7 +189,8 @@ class TaskView(msgspec.Struct, kw_only=True):
 
 READ_ONLY_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in TaskBody.__struct_fields__)
 
-_SAME_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in ("schedule", "retry", "dependencies"))
+_OWN_FORMS = ("schedule", "retry", "dependencies", "unique", "keep")
+_SAME_FIELDS = tuple(name for name in TaskView.__struct_fields__ if name not in _OWN_FORMS)
 
 
 def task_view(task: Task) -> TaskView:
@@ -157,6 +203,8 @@ def task_view(task: Task) -> TaskView:
         **fields,
         schedule=None if task.schedule is None else schedule_body(task.schedule),
         dependencies=dependency_bodies(task.dependencies),
+        unique=None if task.unique is None else unique_view(task.unique),
+        keep=kept(task),
         retry=RetryView(**{name: getattr(task.retry, name) for name in RetryView.__struct_fields__}),
     )
 
@@ -172,10 +220,11 @@ class AppliedTask(msgspec.Struct, kw_only=True):
 
 
 class AppliedTasks(msgspec.Struct, kw_only=True):
-    """What came of a list of tasks, in its order."""
+    """What came of a list of tasks, in its order, and of the limits beside them."""
 
     items: list[AppliedTask]
     dry_run: bool
+    limits: list[AppliedLimit] = []
 
 
 class TaskPage(msgspec.Struct, kw_only=True):

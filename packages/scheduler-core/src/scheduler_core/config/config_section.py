@@ -8,21 +8,24 @@ from scheduler_core.config.secret_mask import mask
 
 
 class Setting(NamedTuple):
-    """What a section says about one key; `type` is the annotation, constraints included."""
+    """What a section says about one key; `type` is the annotation, constraints included.
+
+    A `live` key takes effect in a running process when the configuration is read again.
+    """
 
     key: str
     type: Any
     default: Any
     effect: str
     secret: bool = False
-    reloadable: bool = False
+    live: bool = False
 
 
 class _Declaration(NamedTuple):
     default: Any
     effect: str
     secret: bool
-    reloadable: bool
+    live: bool
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -84,10 +87,11 @@ class ConfigSection(msgspec.Struct, metaclass=_SectionMeta):
     __str__ = __repr__
 
 
-def setting(default: Any, effect: str, *, secret: bool = False, reloadable: bool = False) -> Any:
+def setting(default: Any, effect: str, *, secret: bool = False, live: bool = False) -> Any:
     """Declare a key: its default and one sentence on its effect, from which the documentation is made.
 
-    `secret` values are masked wherever settings are shown. Constraints belong to the annotation, as in
+    `secret` values are masked wherever settings are shown; `live` ones need no restart, for which the owning component
+    has to be a ReloadableComponent. Constraints belong to the annotation, as in
     ``limit: Annotated[int, msgspec.Meta(ge=1)] = setting(10, "How many …")``.
     """
-    return _Declaration(default, effect, secret, reloadable)
+    return _Declaration(default, effect, secret, live)

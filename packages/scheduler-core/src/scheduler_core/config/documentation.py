@@ -53,7 +53,7 @@ these files), else the first that exists of the user's configuration directory (
 - Everything that is wrong is told at once, and nothing is started.
 - `scheduler config show --origin` says what every setting is and where it came from, with secrets masked;
   `scheduler config check` only checks.
-- Settings are read once, when a process starts.
+- Settings are read when a process starts; those marked *live* below, again when it is [told to](#without-a-restart).
 
 ## Variables of the process
 
@@ -63,6 +63,21 @@ these files), else the first that exists of the user's configuration directory (
 | `SCHEDULER_CONFIG_DIR` | The directory of the configuration files; it must exist. |
 | `SCHEDULER_STATE_DIR` | Where embedded data, sockets and credentials live. Default: `/var/lib/scheduler` for root, else the user's state directory (`~/.local/state/scheduler` on Linux). |
 | `NO_COLOR` | Any value: no colours on a terminal. |
+
+## Without a restart
+
+`scheduler config reload` lets every Scheduler process of this host that has the same `SCHEDULER_STATE_DIR` read its
+configuration again, and shows what each of them made of it: `applied`, or `needs restart` for keys that are not live. The
+exit code is 0 when all have read it, 1 when one did not answer, 2 when one refused it, 3 when there is none.
+
+- What a process reads are its own files, variables and flags. A file changes; its variables and flags stay what they were
+  when it started (the files that `SCHEDULER_SECTION__KEY_FILE` name are read again), and win over the files as always.
+- A configuration with any mistake is refused wholly, with the messages that a start would give. The process goes on with
+  what it had.
+- `SIGHUP` does the same in one process, for other hosts and state directories: `kill -HUP PID`, or `systemctl reload` with
+  `ExecReload=kill -HUP $MAINPID` in the unit. What was changed, and what needs a restart, stands in the process's log.
+- A process started under `nohup` ignores `SIGHUP` as it was told to. When its terminal closes, a process stops.
+- Fewer places (`worker.max_concurrent_tasks`) end no run: the worker takes new ones when fewer are left.
 """  # noqa: E501 - a table row is one line
 
 _FILE_HEAD = f"""\
@@ -87,7 +102,7 @@ def configuration_page(sections: Sequence[type[ConfigSection]]) -> str:
 def _page_row(section: type[ConfigSection], setting: Setting) -> str:
     default = "unset" if setting.default is None else f"`{toml_value(setting.default)}`"
     notes = " Secret: masked wherever it is shown." if setting.secret else ""
-    notes += " Read again without a restart." if setting.reloadable else ""
+    notes += " Live: needs no restart." if setting.live else ""
     cells = (
         f"`{setting.key}`",
         describe_type(setting.type),

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from scheduler_core.config.config_section import ConfigSection, Setting
 from scheduler_core.config.config_value import ConfigValue
 from scheduler_core.config.state_dir import find_state_dir
@@ -66,6 +68,35 @@ class Settings:
         if not isinstance(ready, section):
             raise TypeError(f"{ready!r} is not a {section.__name__}")
         return ready
+
+    def with_live_keys_of(self, newer: "Settings", sections: Iterable[type[ConfigSection]]) -> "Settings":
+        """These settings with the live keys of `sections` as `newer` has them, and all others as they are here.
+
+        Raises ConfigError when the new values do not go together with what only a restart would change.
+        """
+        values = {name: dict(keys) for name, keys in self._values.items()}
+        made = Settings(values, environment=self._environment, state_dir=self._state_dir, config_dir=self._config_dir)
+        made._sections.update(self._sections)
+        errors = []
+        for section in sections:
+            live = [setting.key for setting in section.settings() if setting.live]
+            found, mine = newer.raw_section(section.section), values.setdefault(section.section, {})
+            for key in live:
+                mine.pop(key, None)
+                mine.update({key: found[key]} if key in found else {})
+            changes = {key: getattr(newer.section(section), key) for key in live}
+            mixed = msgspec.structs.replace(self.section(section), **changes)
+            made._sections[section] = mixed
+            errors += [
+                ConfigError(
+                    f"{made._with_origin(section, problem)} The rest keeps its old value until a restart, which "
+                    "would take over all."
+                )
+                for problem in mixed.problems()
+            ]
+        if errors:
+            raise join_errors(errors)
+        return made
 
     def errors_of(self, section: type[ConfigSection]) -> list[ConfigError]:
         """Everything that is wrong with a section; empty when it can be used."""

@@ -98,6 +98,8 @@ def _describe(info: inspect.Type) -> str:
             return f"a list ({_describe(info.item_type)} each)"
         case inspect.DictType():
             return f"a table ({_describe(info.value_type)} each)"
+        case inspect.UnionType():
+            return " or ".join(_describe(kind) for kind in info.types)
         case inspect.CustomType() if info.cls is Path:
             return "a path"
         case _:

@@ -2,7 +2,8 @@
 
 Admission, the status that a run is made with, and explanations ask the same predicates, which are ordered as a run
 meets them. What a run waits for in its flow is counted by settlement, so admission meets it as one number; claims are
-one SQL statement, which the predicates of CLAIM foretell.
+one SQL statement, which the predicates of CLAIM foretell. Gated runs have more in their way, which windows decide over
+all of them together: the predicates of TURN and PERMITS say what that comes to for one.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,11 +11,14 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from scheduler_core.decisions.limit_rules import tokens_at
 from scheduler_core.decisions.trigger_rules import Verdict, rule_verdict
 from scheduler_core.models import ALL_SUCCESS, Lane, TaskRunStatus, TaskStatus
+from scheduler_core.models.dispatch import StreamClass
 from scheduler_core.models.explanation import BlockerCode
 from scheduler_core.models.settlement import Endings
-from scheduler_core.models.situation import RunFacts, SessionFacts
+from scheduler_core.models.situation import ClaimableRun, RunFacts, SessionFacts
+from scheduler_core.models.turn import LimitTurn
 
 
 class Blocker(NamedTuple):
@@ -110,6 +114,73 @@ def is_to_be_expanded(facts: RunFacts) -> Blocker | None:
     return Blocker(BlockerCode.NOT_EXPANDED) if facts.expands else None
 
 
+def is_to_be_sorted(facts: RunFacts) -> Blocker | None:
+    """A dispatcher has to evaluate its keys."""
+    return None if facts.turn.is_sorted else Blocker(BlockerCode.NOT_SORTED)
+
+
+def strategy_is_unknown(facts: RunFacts) -> Blocker | None:
+    """No live dispatcher has the strategy that is to choose its worker."""
+    turn = facts.turn
+    is_told = turn.is_placed and facts.has_dispatcher and not turn.knows_strategy
+    return Blocker(BlockerCode.STRATEGY_UNKNOWN) if is_told else None
+
+
+def no_tagged_worker(facts: RunFacts) -> Blocker | None:
+    """Workers take its queue and type, but none of them has the tags."""
+    turn = facts.turn
+    return (
+        Blocker(BlockerCode.NO_TAGGED_WORKER) if turn.is_placed and not turn.tagged and not no_worker(facts) else None
+    )
+
+
+def no_resources(facts: RunFacts) -> Blocker | None:
+    """Workers would take it, but none of them has left what it requests."""
+    turn = facts.turn
+    return Blocker(BlockerCode.NO_RESOURCES) if turn.is_placed and turn.tagged and not turn.fitting else None
+
+
+def waits_for_fair_turn(facts: RunFacts) -> Blocker | None:
+    """It is the turn of other fairness keys, or of other runs of its own."""
+    return Blocker(BlockerCode.FAIR_TURN) if _is_behind(facts, StreamClass.FAIR) else None
+
+
+def is_in_background(facts: RunFacts) -> Blocker | None:
+    """It comes after all runs that are not in the background, and after others that are."""
+    is_last = facts.turn.is_far and places_are_busy(facts) is not None
+    return Blocker(BlockerCode.BACKGROUND) if is_last or _is_behind(facts, StreamClass.BACKGROUND) else None
+
+
+def window_is_full(facts: RunFacts) -> Blocker | None:
+    """As many runs of its lane as may be claimable at a time come before it."""
+    return Blocker(BlockerCode.WINDOW_FULL) if _is_behind(facts, StreamClass.PLAIN) else None
+
+
+def strategy_is_undecided(facts: RunFacts) -> Blocker | None:
+    """Nothing else is in its way, and yet its strategy names no worker."""
+    turn = facts.turn
+    if not (turn.is_placed and turn.waits_long and facts.has_dispatcher):
+        return None
+    others = (*TURN, *PERMITS, *CLAIM)
+    is_kept = any(predicate(facts) for predicate in others if predicate is not strategy_is_undecided)
+    return None if is_kept else Blocker(BlockerCode.STRATEGY_UNDECIDED)
+
+
+def limit_is_full(facts: RunFacts) -> Blocker | None:
+    """Of a limit's key as many runs as may run at once do, or are about to."""
+    return Blocker(BlockerCode.LIMIT_FULL) if any(map(is_full, facts.turn.limits)) else None
+
+
+def rate_is_used_up(facts: RunFacts) -> Blocker | None:
+    """The starts that a limit's rate has left go to runs before it."""
+    return Blocker(BlockerCode.RATE_LIMITED) if any(map(is_used_up, facts.turn.limits)) else None
+
+
+def is_assigned(facts: RunFacts) -> Blocker | None:
+    """It is meant for one session; nobody else takes it."""
+    return None if facts.assigned_to is None else Blocker(BlockerCode.ASSIGNED)
+
+
 def no_worker(facts: RunFacts) -> Blocker | None:
     """No live worker takes its queue and type."""
     return None if any(takes(session, facts.lane) for session in facts.sessions) else Blocker(BlockerCode.NO_WORKER)
@@ -117,7 +188,10 @@ def no_worker(facts: RunFacts) -> Blocker | None:
 
 def places_are_busy(facts: RunFacts) -> Blocker | None:
     """Workers would take it, but every place of theirs is taken, or goes to runs ahead of it."""
-    if no_worker(facts) or _is_taken(facts):
+    turn = facts.turn
+    if no_worker(facts) or (turn.is_placed and not turn.fitting) or is_stranded_by(facts.assigned_to, facts.sessions):
+        return None
+    if _is_taken(facts) and not (turn.is_placed and not turn.free):
         return None
     return Blocker(BlockerCode.PLACES_BUSY)
 
@@ -139,7 +213,22 @@ ADMISSION: Final[tuple[Predicate, ...]] = (
 )
 """From PENDING to DISPATCHED."""
 
-CLAIM: Final[tuple[Predicate, ...]] = (no_worker, places_are_busy)
+TURN: Final[tuple[Predicate, ...]] = (
+    is_to_be_sorted,
+    strategy_is_unknown,
+    no_tagged_worker,
+    no_resources,
+    waits_for_fair_turn,
+    is_in_background,
+    window_is_full,
+    strategy_is_undecided,
+)
+"""The same for a gated run: whose turn it is, and who is to take it."""
+
+PERMITS: Final[tuple[Predicate, ...]] = (limit_is_full, rate_is_used_up)
+"""What a gated run needs to be DISPATCHED, and once more to be RUNNING."""
+
+CLAIM: Final[tuple[Predicate, ...]] = (is_assigned, no_worker, places_are_busy)
 """From DISPATCHED to RUNNING."""
 
 
@@ -182,22 +271,55 @@ def takes(session: SessionFacts, lane: Lane) -> bool:
     return session.has_lease and not session.is_draining and serves and lane.task_type in session.task_types
 
 
+def is_stranded_by(session_id: int | None, sessions: Iterable[SessionFacts]) -> bool:
+    """Whether a run that is meant for this session is not taken by it: it is gone, or ends."""
+    return session_id is not None and not any(
+        session.id == session_id and session.has_lease and not session.is_draining for session in sessions
+    )
+
+
+def is_full(limit: LimitTurn) -> bool:
+    """Whether as many runs as may run at once come before one, as far as this limit's key goes."""
+    state = limit.standing.state
+    return state.concurrent is not None and state.running + state.claimable + limit.before >= state.concurrent
+
+
+def is_used_up(limit: LimitTurn) -> bool:
+    """Whether the starts that are left go to runs before one, as far as this limit's key goes."""
+    state = limit.standing.state
+    return tokens_at(state, state.now) < state.claimable + limit.before + 1
+
+
+def _is_behind(facts: RunFacts, stream_class: StreamClass) -> bool:
+    turn = facts.turn
+    if turn.room is None or turn.stream_class is not stream_class or no_worker(facts) is not None:
+        return False
+    return turn.before >= turn.room
+
+
 def _endings(facts: RunFacts) -> Endings:
     return Endings(facts.upstreams, facts.successes, facts.failures, facts.skips)
 
 
 def _is_taken(facts: RunFacts) -> bool:
-    """Whether it is among what the sessions take, each in turn the first runs of its lanes."""
+    """Whether it is among what the sessions take, each in turn the first runs that are meant for it or of its lanes."""
+    own = ClaimableRun(facts.lane.queue, facts.lane.task_type, facts.assigned_to or facts.turn.session_id)
     waiting = [*facts.ahead, None]
     for session in facts.sessions:
         free = session.free
-        for lane in list(waiting):
+        for run in list(waiting):
             if free <= 0:
                 break
-            if not takes(session, lane or facts.lane):
+            if not _claims(session, run or own):
                 continue
-            if lane is None:
+            if run is None:
                 return True
-            waiting.remove(lane)
+            waiting.remove(run)
             free -= 1
     return False
+
+
+def _claims(session: SessionFacts, run: ClaimableRun) -> bool:
+    if run.session_id is None:
+        return takes(session, run)
+    return session.id == run.session_id and session.has_lease and not session.is_draining

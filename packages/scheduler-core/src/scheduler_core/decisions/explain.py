@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from scheduler_core.decisions.admission import ADMISSION, CLAIM, Blocker, blockers
-from scheduler_core.decisions.explain_blockers import RunCase, told
+from scheduler_core.decisions.admission import ADMISSION, CLAIM, PERMITS, TURN, Blocker, blockers
+from scheduler_core.decisions.explain_blockers import told
+from scheduler_core.decisions.explain_case import RunCase
 from scheduler_core.decisions.explain_story import run_story
 from scheduler_core.decisions.explain_words import queue_down
 from scheduler_core.models import Lane, TaskRunStatus
 from scheduler_core.models.explanation import BlockerView, ExplainedRun
 from scheduler_core.models.situation import RunFacts, RunSituation
+from scheduler_core.models.turn import TurnFacts
 
 _WAITING: Final = (TaskRunStatus.PENDING, TaskRunStatus.DISPATCHED)
 
@@ -63,6 +65,8 @@ def facts_of(case: RunCase) -> RunFacts:
         lane=Lane(run.queue, run.task_type),
         sessions=case.system.sessions,
         ahead=case.claims.ahead,
+        assigned_to=run.assigned_to,
+        turn=case.turn.facts if case.turn is not None else TurnFacts(),
     )
 
 
@@ -70,8 +74,8 @@ def _found(run: RunSituation, facts: RunFacts) -> list[Blocker]:
     """Who has begun or ended is kept by nothing. A group is never claimed, nor is a run that will become one."""
     if run.status is TaskRunStatus.DISPATCHED:
         # Its admission has been decided, under locks; what has come since does not take it back.
-        return blockers(CLAIM, facts)
+        return blockers((*TURN, *PERMITS, *CLAIM), facts)
     if run.status is not TaskRunStatus.PENDING:
         return []
     is_claimed = not facts.is_group and not (facts.expands and run.flow_options.is_group)
-    return blockers(ADMISSION, facts) + (blockers(CLAIM, facts) if is_claimed else [])
+    return blockers(ADMISSION, facts) + (blockers((*TURN, *PERMITS, *CLAIM), facts) if is_claimed else [])

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from scheduler_core.decisions.admission import Blocker, takes
+from scheduler_core.decisions.explain_case import RunCase, ToldWait
+from scheduler_core.decisions.explain_turn import TURN_WORDS
 from scheduler_core.decisions.explain_words import (
     deleted,
     dispatcher_down,
@@ -19,24 +19,7 @@ from scheduler_core.decisions.explain_words import (
 from scheduler_core.models import ALL_SUCCESS, Lane
 from scheduler_core.models.explanation import BlockerCode, BlockerView
 from scheduler_core.models.interval_wait import IntervalWait, SlotOutcome, WaitState
-from scheduler_core.models.situation import Claims, OtherRun, RunSituation, SessionFacts, SystemFacts
-
-
-class ToldWait(msgspec.Struct, frozen=True):
-    """A dependency on intervals and which slots it means, in words."""
-
-    wait: IntervalWait
-    words: str
-
-
-class RunCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's situation and that of the system around it. `queue_error` is what is wrong with the message queue."""
-
-    run: RunSituation
-    system: SystemFacts
-    claims: Claims
-    waits: tuple[ToldWait, ...] = ()
-    queue_error: str | None = None
+from scheduler_core.models.situation import OtherRun, RunSituation, SessionFacts
 
 
 def told(blocker: Blocker, case: RunCase) -> list[BlockerView]:
@@ -300,18 +283,24 @@ def _missing_worker(queue: str, task_type: str, sessions: Sequence[SessionFacts]
 
 def _places_busy(case: RunCase) -> list[BlockerView]:
     run = case.run
-    sessions = [session for session in case.system.sessions if takes(session, Lane(run.queue, run.task_type))]
+    sessions = [
+        session
+        for session in case.system.sessions
+        if takes(session, Lane(run.queue, run.task_type)) and run.assigned_to in (None, session.id)
+    ]
     places, free = sum(session.places for session in sessions), sum(session.free for session in sessions)
     ahead = case.claims.ahead_in_lane
     word = "1 run is" if ahead == 1 else f"{ahead or 'no'} runs are"
     if not ahead and free:
         word = "runs of other queues or types, or such as are about to start, are"
     workers = "1 worker" if len(sessions) == 1 else f"{len(sessions)} workers"
+    order = "background" if run.is_background else f"priority {run.priority}"
     return [
         BlockerView(
             code=BlockerCode.PLACES_BUSY,
             message=f"{places - free} of {places} places at {workers} for queue '{run.queue}' and type "
-            f"'{run.task_type}' are taken, and {word} ahead of it (its priority: {run.priority}).",
+            f"'{run.task_type}' are taken, and {word} ahead of it in the order of claims ({order}, due "
+            f"{show(run.not_before)}).",
             clears="The end of runs there, more places (worker.max_concurrent_tasks), or more workers.",
             since=max(run.created_at, run.not_before) if run.is_due else None,
         )
@@ -342,4 +331,5 @@ _WORDS: Final[Mapping[BlockerCode, Callable[[RunCase], list[BlockerView]]]] = {
     BlockerCode.NOT_EXPANDED: _not_expanded,
     BlockerCode.NO_WORKER: _no_worker,
     BlockerCode.PLACES_BUSY: _places_busy,
+    **TURN_WORDS,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from scheduler_core.decisions.explain_blockers import RunCase
+from scheduler_core.decisions.explain_case import RunCase
 from scheduler_core.decisions.explain_words import runs_upstream, show, span, stands_for
 from scheduler_core.models import ALL_SUCCESS, RunTrigger, SkipReason, TaskRunStatus
 from scheduler_core.models.explanation import StoryPart
@@ -119,6 +119,12 @@ def _course(case: RunCase) -> Iterator[StoryPart]:
         yield StoryPart(message=f"Its cancel was requested; {who}.")
     if run.completed_at is not None:
         yield StoryPart(message=_ending(run), at=run.completed_at)
+    if run.status is TaskRunStatus.QUARANTINED:
+        lost = "its worker once" if run.losses == 1 else f"its worker {run.losses} times"
+        yield StoryPart(
+            message=f"It has lost {lost} and is not tried again by itself: see `scheduler quarantine show {run.id}`, "
+            f"then `scheduler quarantine release {run.id}` or `scheduler quarantine discard {run.id}`."
+        )
 
 
 def _ending(run: RunSituation) -> str:

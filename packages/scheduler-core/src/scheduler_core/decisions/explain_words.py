@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from scheduler_core.decisions.size_text import size_text
 from scheduler_core.models import DEFAULT_NAMESPACE
 from scheduler_core.models.explanation import BlockerCode, BlockerView
 from scheduler_core.models.situation import RunSituation, SystemFacts
@@ -42,6 +43,24 @@ def typed(task_name: str, namespace: str) -> str:
     ('report', 'report --namespace sales')
     """
     return task_name if namespace == DEFAULT_NAMESPACE else f"{task_name} --namespace {namespace}"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number of things.
+
+    >>> counted(1, "run"), counted(2, "run"), counted(0, "other of them", "others of them")
+    ('1 run', '2 runs', '0 others of them')
+    """
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+def amount(resource: str, value: float) -> str:
+    """An amount of a resource; memory and disk as sizes.
+
+    >>> amount("gpu", 2.0), amount("memory", 2048.0)
+    ('2', '2KB')
+    """
+    return size_text(value) if resource in ("memory", "disk") else f"{value:g}"
 
 
 def runs_upstream(count: int) -> str:

@@ -1,13 +1,14 @@
 """Whether a task definition can be accepted. Every problem is told at once."""
 
 import math
-import re
 from collections.abc import Collection, Iterator
 
 import msgspec
 
 from scheduler_core.decisions.dependency_rules import check_dependencies
+from scheduler_core.decisions.dispatch_option_rules import check_dispatch_options
 from scheduler_core.decisions.flow_option_rules import check_flow_options
+from scheduler_core.decisions.label_rules import label_problem
 from scheduler_core.decisions.name_rules import name_problems
 from scheduler_core.decisions.nearest import hint
 from scheduler_core.decisions.parameter_rules import check_parameters
@@ -18,15 +19,12 @@ from scheduler_core.decisions.templating.markers import template_texts
 from scheduler_core.errors import Problem
 from scheduler_core.models import RetryPolicy, TaskDefinition
 
-LABEL_LENGTH_MAX = 100
 DESCRIPTION_LENGTH_MAX = 10_000
 MAX_RETRIES_MAX = 100
 PARAMETERS_BYTES_MAX = 1_048_576
 SECONDS_MAX = 7 * 86_400.0
 GRACE_SECONDS_MAX = 366 * 86_400.0
 MISFIRE_RUNS_MAX = RUNS_MAX
-
-_LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def check_definition(definition: TaskDefinition, task_types: Collection[str] | None = None) -> list[Problem]:
@@ -49,6 +47,7 @@ def check_definition(definition: TaskDefinition, task_types: Collection[str] | N
         problems += check_schedule(definition.schedule)
     problems += check_dependencies(definition)
     problems += check_flow_options(definition)
+    problems += check_dispatch_options(definition)
     if len(definition.description) > DESCRIPTION_LENGTH_MAX or "\0" in definition.description:
         problems.append(
             Problem("description", f"A description has at most {DESCRIPTION_LENGTH_MAX} characters and no NUL.")
@@ -57,12 +56,8 @@ def check_definition(definition: TaskDefinition, task_types: Collection[str] | N
 
 
 def _check_label(field: str, value: str) -> Iterator[Problem]:
-    if not _LABEL.fullmatch(value) or len(value) > LABEL_LENGTH_MAX:
-        yield Problem(
-            field,
-            f"The {field} {value[:50]!a} is not valid: use 1 to {LABEL_LENGTH_MAX} letters, digits, '_', '-' and '.', "
-            "not beginning with '-' or '.'.",
-        )
+    if (problem := label_problem(field, value)) is not None:
+        yield Problem(field, problem)
 
 
 def _check_task_type(task_type: str, task_types: Collection[str] | None) -> Iterator[Problem]:

@@ -63,11 +63,30 @@ def evaluate(expression: str, context: TemplateContext) -> Any:
 
 def template_problems(definition: TaskDefinition) -> list[Problem]:
     """Everything that is wrong with the templates and expressions of a definition, as far as it is certain."""
-    if definition.when is None and definition.map_over is None and not has_templates(definition.parameters):
+    expressions = (definition.when, definition.map_over, *key_expressions(definition).values())
+    if not any(isinstance(each, str) for each in expressions) and not has_templates(definition.parameters):
         return []
     from scheduler_core.decisions.templating.check import definition_problems
 
     return definition_problems(definition)
+
+
+def key_expressions(definition: TaskDefinition) -> dict[str, str | None]:
+    """The expressions by which runs are dispatched, by their fields; None for those that are not there."""
+    weight, unique = definition.fairness_weight, definition.unique
+    return {
+        "hash_key": definition.hash_key,
+        "fairness_key": definition.fairness_key,
+        "fairness_weight": weight if isinstance(weight, str) else None,
+        "unique.key": None if unique is None else unique.key,
+    }
+
+
+def limit_key_problems(expression: str) -> list[Problem]:
+    """Everything that is certainly wrong with the key of a limit, whose tasks are not known yet."""
+    from scheduler_core.decisions.templating.key_check import limit_problems
+
+    return limit_problems(expression)
 
 
 __all__ = [
@@ -75,6 +94,8 @@ __all__ = [
     "TemplateError",
     "evaluate",
     "has_templates",
+    "key_expressions",
+    "limit_key_problems",
     "needs_upstream",
     "render_parameters",
     "template_problems",

@@ -4,6 +4,7 @@ from scheduler_core.errors.component_error import ComponentFailedError, Componen
 from scheduler_core.errors.config_error import ConfigError, UnknownConfigKeyError
 from scheduler_core.errors.flow_error import FlowNotFoundError, FlowStateError, GroupNotFoundError
 from scheduler_core.errors.invalid_input_error import InvalidInputError, Problem
+from scheduler_core.errors.limit_error import LimitInUseError, LimitNameTakenError, LimitNotFoundError
 from scheduler_core.errors.message_queue_error import MessageQueueError, MessageQueueUnavailableError
 from scheduler_core.errors.repository_error import (
     AlreadyExistsError,
@@ -17,6 +18,7 @@ from scheduler_core.errors.scheduler_error import SchedulerError
 from scheduler_core.errors.task_error import TaskHasDependentsError, TaskNameTakenError, TaskNotFoundError
 from scheduler_core.errors.task_run_error import (
     IllegalTransitionError,
+    QuarantineDecidedError,
     TaskRunNotFoundError,
     TaskRunStateError,
 )
@@ -34,10 +36,14 @@ __all__ = [
     "GroupNotFoundError",
     "IllegalTransitionError",
     "InvalidInputError",
+    "LimitInUseError",
+    "LimitNameTakenError",
+    "LimitNotFoundError",
     "MessageQueueError",
     "MessageQueueUnavailableError",
     "NotFoundError",
     "Problem",
+    "QuarantineDecidedError",
     "RepositoryError",
     "SchedulerError",
     "SchemaVersionError",

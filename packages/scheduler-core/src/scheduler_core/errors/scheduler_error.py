@@ -9,9 +9,11 @@
     │   └── UnknownConfigKeyError
     ├── ComponentMissingError, ComponentFailedError
     ├── RepositoryError
-    │   ├── NotFoundError            TaskNotFoundError, TaskRunNotFoundError, FlowNotFoundError, GroupNotFoundError
-    │   ├── AlreadyExistsError       TaskNameTakenError
-    │   ├── ConflictError            TaskHasDependentsError, TaskRunStateError, FlowStateError, IllegalTransitionError
+    │   ├── NotFoundError            TaskNotFoundError, TaskRunNotFoundError, FlowNotFoundError, GroupNotFoundError,
+    │   │                            LimitNotFoundError
+    │   ├── AlreadyExistsError       TaskNameTakenError, LimitNameTakenError
+    │   ├── ConflictError            TaskHasDependentsError, TaskRunStateError, FlowStateError, IllegalTransitionError,
+    │   │                            LimitInUseError, QuarantineDecidedError
     │   ├── SchemaVersionError
     │   └── StoreUnavailableError    the database cannot be reached; asking again later may help
     ├── MessageQueueError

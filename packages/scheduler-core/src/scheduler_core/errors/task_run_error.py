@@ -20,6 +20,19 @@ class TaskRunStateError(ConflictError):
         self.status = status
 
 
+class QuarantineDecidedError(TaskRunStateError):
+    """It was decided before what becomes of a quarantined run."""
+
+    def __init__(self, run_id: int, released_run_id: int | None) -> None:
+        decided = (
+            "discarded already. To run it all the same, use `scheduler run retry` or `scheduler flow rerun`"
+            if released_run_id is None
+            else f"released already, as run {released_run_id}"
+        )
+        super().__init__(run_id, "QUARANTINED", f"decided again: it was {decided}")
+        self.released_run_id = released_run_id
+
+
 class IllegalTransitionError(ConflictError):
     """A run was asked to move between two statuses that the transition table does not join."""
 

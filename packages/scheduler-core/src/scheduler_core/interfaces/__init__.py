@@ -1,7 +1,8 @@
 """What others must be able to do: typing Protocols, each with the promise its callers rely on."""
 
 from scheduler_core.interfaces.clock import Clock
-from scheduler_core.interfaces.component import Component, ComponentContext
+from scheduler_core.interfaces.component import Component, ComponentContext, ReloadableComponent
+from scheduler_core.interfaces.dispatch_repository import DispatchRepository
 from scheduler_core.interfaces.dispatch_strategy import DispatchStrategy
 from scheduler_core.interfaces.dispatcher_repository import DispatcherRepository
 from scheduler_core.interfaces.explanation_repository import ExplanationRepository
@@ -9,7 +10,9 @@ from scheduler_core.interfaces.flow_repository import FlowRepository
 from scheduler_core.interfaces.flow_view_repository import FlowViewRepository
 from scheduler_core.interfaces.interval_repository import IntervalRepository
 from scheduler_core.interfaces.ledger_repository import LedgerRepository
+from scheduler_core.interfaces.limit_repository import LimitRepository
 from scheduler_core.interfaces.message_queue import Bell, MessageQueue
+from scheduler_core.interfaces.quarantine_repository import QuarantineRepository
 from scheduler_core.interfaces.repository import (
     ApiKeyRepository,
     IdempotencyRepository,
@@ -21,7 +24,9 @@ from scheduler_core.interfaces.repository import (
     WorkerSessionRepository,
 )
 from scheduler_core.interfaces.repository_answer import Settlement, StandingSchedule
+from scheduler_core.interfaces.retention_repository import RetentionRepository
 from scheduler_core.interfaces.task_executor import RunContext, RunOutcome, RunOutput, TaskExecutor
+from scheduler_core.interfaces.unique_run_repository import UniqueRunRepository
 from scheduler_core.interfaces.unit_of_work import Store, UnitOfWork
 
 __all__ = [
@@ -30,6 +35,7 @@ __all__ = [
     "Clock",
     "Component",
     "ComponentContext",
+    "DispatchRepository",
     "DispatchStrategy",
     "DispatcherRepository",
     "ExplanationRepository",
@@ -38,7 +44,11 @@ __all__ = [
     "IdempotencyRepository",
     "IntervalRepository",
     "LedgerRepository",
+    "LimitRepository",
     "MessageQueue",
+    "QuarantineRepository",
+    "ReloadableComponent",
+    "RetentionRepository",
     "RunContext",
     "RunLogRepository",
     "RunOutcome",
@@ -51,6 +61,7 @@ __all__ = [
     "TaskExecutor",
     "TaskRepository",
     "TaskRunRepository",
+    "UniqueRunRepository",
     "UnitOfWork",
     "WorkerSessionRepository",
 ]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from scheduler_core.config import Settings
@@ -51,4 +51,16 @@ class Component(Protocol):
 
         Then drain and return. Returning earlier, or raising, stops the whole process with an error. Cancelling
         it means: leave now.
+        """
+
+
+@runtime_checkable
+class ReloadableComponent(Protocol):
+    """A Component that takes over live settings while it runs. What lacks this needs a restart for every key."""
+
+    async def reload(self, settings: "Settings") -> None:
+        """Take over the keys that are declared live; no others differ from those that the component has.
+
+        Called while `run` is under way or when it has ended. Raises ConfigError before anything is changed when a
+        value cannot be used; then it is called again with the old settings.
         """

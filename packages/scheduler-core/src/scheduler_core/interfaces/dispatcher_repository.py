@@ -1,5 +1,6 @@
 """What a store must know of the dispatchers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,8 +11,19 @@ class DispatcherRepository(Protocol):
     async def begin(self, hostname: str, pid: int, version: str, now: datetime | None = None) -> int:
         """Say that a dispatcher has started; returns its id."""
 
-    async def seen(self, dispatcher_id: int, queue_error: str | None, now: datetime | None = None) -> bool:
-        """Say that it is there, and what is wrong with its message queue; False when its row is gone."""
+    async def seen(
+        self,
+        dispatcher_id: int,
+        queue_error: str | None,
+        now: datetime | None = None,
+        *,
+        strategy: str | None = None,
+        strategies: Sequence[str] | None = None,
+    ) -> bool:
+        """Say that it is there, and what is wrong with its message queue; False when its row is gone.
+
+        `strategy` is its default one, `strategies` are all that it knows, None: as it said before.
+        """
 
     async def end(self, dispatcher_id: int, now: datetime | None = None) -> None:
         """Say that it has stopped."""

@@ -26,6 +26,9 @@ class MessageQueue(Protocol):
     Addresses are `models.DISPATCHERS` (each ring wakes at least one listener) or `models.session_address(id)`.
     """
 
+    place: str
+    """What kind of broker it is and where, for people; without secrets."""
+
     def listen(self, address: str) -> AbstractAsyncContextManager[Bell]:
         """Listen at an address until the context is left. Entering returns at once, connected or not."""
 

@@ -41,6 +41,7 @@ from scheduler_core.models import (
     TaskVersion,
     WorkerSession,
 )
+from scheduler_core.models.dispatch import StreamClass
 from scheduler_core.models.task_link import TaskLink
 
 
@@ -169,8 +170,9 @@ class TaskRunRepository(Protocol):
     async def claim(
         self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
     ) -> list[ClaimedRun]:
-        """Take up to `limit` DISPATCHED runs of these lanes, higher priority first, then older.
+        """Take up to `limit` DISPATCHED runs of these lanes or meant for this session, in the order of claims.
 
+        A run with limits starts with a permit of each of them; where one has none left it waits for its turn again. The
         attempt is one higher afterwards. Raises SessionFencedError when the session is not alive; an empty list
         means that there is nothing to take. Its cost does not grow with runs of other lanes.
         """
@@ -280,8 +282,13 @@ class WorkerSessionRepository(Protocol):
     ) -> None:
         """Declare the live session of exactly this process LOST and free its runs, lease or not."""
 
-    async def renew(self, session_id: int, draining: bool = False, now: datetime | None = None) -> list[HeldRun] | None:
-        """Extend the lease and return the RUNNING runs of the session; None when the session is not alive."""
+    async def renew(
+        self, session_id: int, draining: bool = False, now: datetime | None = None, places: int | None = None
+    ) -> list[HeldRun] | None:
+        """Extend the lease and return the RUNNING runs of the session; None when the session is not alive.
+
+        `places` is how many it has from now on, None for as many as before.
+        """
 
     async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
         """End a session; runs that it still holds are handed back, also when its lease has just run out."""
@@ -297,7 +304,10 @@ class WorkerSessionRepository(Protocol):
         """
 
     async def ring_targets(self, lanes: Sequence[Lane], counts: Sequence[int]) -> list[int]:
-        """Ids of live sessions with free places that can take these lanes: at most one per run, emptiest first."""
+        """Ids of live sessions to ring for that many runs of each lane (named once): see decisions.ring_choice.
+
+        Each of them has a free place and can take one of the lanes; there are no more of them than runs.
+        """
 
     async def page(
         self, *, alive_only: bool = False, before_id: int | None = None, limit: int = 50
@@ -344,6 +354,9 @@ class SystemRepository(Protocol):
 
     async def statistics(self, now: datetime | None = None) -> SystemStatistics:
         """Counted by the database, now."""
+
+    async def gated_runs(self) -> dict[StreamClass, tuple[int, int]]:
+        """How many gated runs wait for their turn, and how many are claimable, by the class of their streams."""
 
     async def now(self) -> datetime:
         """The database's clock, by which everything is due."""

@@ -3,12 +3,15 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from scheduler_core.interfaces.dispatch_repository import DispatchRepository
 from scheduler_core.interfaces.dispatcher_repository import DispatcherRepository
 from scheduler_core.interfaces.explanation_repository import ExplanationRepository
 from scheduler_core.interfaces.flow_repository import FlowRepository
 from scheduler_core.interfaces.flow_view_repository import FlowViewRepository
 from scheduler_core.interfaces.interval_repository import IntervalRepository
 from scheduler_core.interfaces.ledger_repository import LedgerRepository
+from scheduler_core.interfaces.limit_repository import LimitRepository
+from scheduler_core.interfaces.quarantine_repository import QuarantineRepository
 from scheduler_core.interfaces.repository import (
     ApiKeyRepository,
     IdempotencyRepository,
@@ -19,6 +22,8 @@ from scheduler_core.interfaces.repository import (
     TaskRunRepository,
     WorkerSessionRepository,
 )
+from scheduler_core.interfaces.retention_repository import RetentionRepository
+from scheduler_core.interfaces.unique_run_repository import UniqueRunRepository
 
 
 class UnitOfWork(Protocol):
@@ -59,6 +64,26 @@ class UnitOfWork(Protocol):
     @property
     def dispatchers(self) -> DispatcherRepository:
         """Dispatchers."""
+
+    @property
+    def dispatch(self) -> DispatchRepository:
+        """Gated runs."""
+
+    @property
+    def limits(self) -> LimitRepository:
+        """Limits."""
+
+    @property
+    def quarantine(self) -> QuarantineRepository:
+        """Quarantined runs."""
+
+    @property
+    def retention(self) -> RetentionRepository:
+        """Old runs."""
+
+    @property
+    def unique_runs(self) -> UniqueRunRepository:
+        """Runs by their unique keys."""
 
     @property
     def run_logs(self) -> RunLogRepository:

@@ -1,8 +1,10 @@
 """What things are: frozen values without behaviour that reaches outside them."""
 
 from scheduler_core.models.dependency import Dependency, OnUnmet, flow_dependencies, interval_dependencies
+from scheduler_core.models.dispatch_options import SHARED_STRATEGY, DispatchOptions, UniquePolicy
 from scheduler_core.models.flow import CreatedRun, FlowMember, FlowPlan, FlowRequest, Lane
 from scheduler_core.models.flow_options import ALL_SUCCESS, FLOW_TASK_TYPE, FlowOptions
+from scheduler_core.models.limit import Limit, LimitDefinition, LimitKeyState, LimitUse
 from scheduler_core.models.message import DISPATCHERS, RING_VERSION, Ring, session_address
 from scheduler_core.models.run_inputs import RunInputs, UpstreamRun
 from scheduler_core.models.schedule import (
@@ -69,11 +71,13 @@ __all__ = [
     "FINAL_STATUSES",
     "FLOW_TASK_TYPE",
     "RING_VERSION",
+    "SHARED_STRATEGY",
     "TRANSITIONS",
     "ApiKey",
     "ClaimedRun",
     "CreatedRun",
     "Dependency",
+    "DispatchOptions",
     "DueSchedule",
     "FinishedRun",
     "FlowMember",
@@ -82,6 +86,10 @@ __all__ = [
     "FlowRequest",
     "HeldRun",
     "Lane",
+    "Limit",
+    "LimitDefinition",
+    "LimitKeyState",
+    "LimitUse",
     "MisfirePolicy",
     "NewWorkerSession",
     "OnGap",
@@ -119,6 +127,7 @@ __all__ = [
     "TaskRunStatus",
     "TaskStatus",
     "TaskVersion",
+    "UniquePolicy",
     "UpstreamRun",
     "WorkerSession",
     "flow_dependencies",

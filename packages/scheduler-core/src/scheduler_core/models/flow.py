@@ -51,7 +51,8 @@ class FlowRequest(msgspec.Struct, frozen=True, kw_only=True):
     With `slot` the root's slot row is written in the same statement and a slot that exists already makes no
     run. `scheduled_at` None means the database's now. `parameters` is JSON text for the root only.
     The root waits until the runs `after_runs` have ended, however they end. The interval is every member's. With
-    `group_id` the runs join the flow `flow_id` as what that group stands for.
+    `group_id` the runs join the flow `flow_id` as what that group stands for. `background` runs come after all others,
+    but for their guaranteed share.
     """
 
     plan: FlowPlan
@@ -68,6 +69,7 @@ class FlowRequest(msgspec.Struct, frozen=True, kw_only=True):
     after_runs: tuple[int, ...] = ()
     flow_id: int | None = None
     group_id: int | None = None
+    background: bool = False
 
 
 class CreatedRun(msgspec.Struct, frozen=True):

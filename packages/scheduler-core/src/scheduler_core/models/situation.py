@@ -4,15 +4,20 @@ from datetime import datetime
 
 import msgspec
 
+from scheduler_core.models.dispatch_options import SHARED_STRATEGY, DispatchOptions
 from scheduler_core.models.flow import Lane
 from scheduler_core.models.flow_options import FlowOptions
 from scheduler_core.models.schedule import OverlapPolicy, Schedule
 from scheduler_core.models.task import TaskStatus
 from scheduler_core.models.task_run import RunTrigger, SkipReason, TaskRunStatus
+from scheduler_core.models.turn import TurnFacts
 
 
 class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that is ALIVE, as far as who takes what follows from it. `free` is how many places are not taken."""
+    """A session that is ALIVE, as far as who takes what follows from it. `free` is how many places are not taken.
+
+    `resources` are all that it has of each.
+    """
 
     id: int
     worker_id: str
@@ -22,6 +27,14 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     free: int
     is_draining: bool = False
     has_lease: bool = True
+    tags: frozenset[str] = frozenset()
+    resources: dict[str, float] = {}
+
+
+class ClaimableRun(Lane, frozen=True):
+    """A run that sessions take, of its lane, or, where it is meant for one, only that session."""
+
+    session_id: int | None = None
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +42,9 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `upstreams` of its flow have ended in `successes`, `failures` and `skips` so far. `overlaps` are earlier runs whose
     end it waits for however that comes, `intervals` its dependencies that are not met, `unaccounted` what it waits for
-    beside all of these. `is_behind_group`: as many runs of its group as may run at once are before it. `ahead` are the
-    lanes of runs that will be taken before it, in that order; `sessions` are in ascending order of id.
+    beside all of these. `is_behind_group`: as many runs of its group as may run at once are before it. `ahead` are runs
+    that will be taken before it, in that order; `sessions` are in ascending order of id. It is meant for the session
+    `assigned_to`. `turn` is that of a gated run.
     """
 
     task_status: TaskStatus = TaskStatus.ACTIVE
@@ -51,7 +65,9 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     expands: bool = False
     lane: Lane = Lane("", "")
     sessions: tuple[SessionFacts, ...] = ()
-    ahead: tuple[Lane, ...] = ()
+    ahead: tuple[ClaimableRun, ...] = ()
+    assigned_to: int | None = None
+    turn: TurnFacts = TurnFacts()
 
 
 class OtherRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +105,8 @@ class RunSituation(msgspec.Struct, frozen=True, kw_only=True):
     waits for and whose end it has not been told. `group_released` and `group_ahead` are runs of its own group: those
     that may run or do, and those that get a place before it. `members` are the runs of a group that this run stands
     for, in this flow: `members_ended` have ended, `members_running` run, `members_offered` could be taken by a worker,
-    `members_queued` wait for a place in the group, `members_delayed` for their next attempt.
+    `members_queued` wait for a place in the group, `members_delayed` for their next attempt. `assigned_to` is the
+    session that it is meant for since `offered_at`; `claim_at` is its place in the order of claims, None: the first.
     """
 
     id: int
@@ -129,6 +146,13 @@ class RunSituation(msgspec.Struct, frozen=True, kw_only=True):
     shard_total: int | None
     overlap: OverlapPolicy
     flow_options: FlowOptions
+    dispatch_options: DispatchOptions = DispatchOptions()
+    is_gated: bool = False
+    is_background: bool = False
+    claim_at: datetime | None = None
+    assigned_to: int | None = None
+    assigned_worker_id: str | None = None
+    offered_at: datetime | None = None
     upstreams: int = 0
     successes: int = 0
     failures_upstream: int = 0
@@ -152,20 +176,25 @@ class RunSituation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs will be taken before a run: the lanes of the first ones in that order, and the number in its own."""
+    """Which runs are taken before a run: the first in that order, and how many of those who takes it would take."""
 
     run_id: int
-    ahead: tuple[Lane, ...] = ()
+    ahead: tuple[ClaimableRun, ...] = ()
     ahead_in_lane: int = 0
 
 
 class DispatcherFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the dispatchers have said of themselves. `last_seen_at` is of any that has not ended, None: never."""
+    """What the dispatchers have said of themselves. `last_seen_at` is of any that has not ended, None: never.
+
+    `strategy` is the one they are set to, `strategies` are those that some live one has.
+    """
 
     now: datetime
     alive: int
     last_seen_at: datetime | None
     queue_error: str | None = None
+    strategy: str = SHARED_STRATEGY
+    strategies: frozenset[str] = frozenset()
 
 
 class SystemFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from scheduler_core.models.dispatch import StreamClass
+
 
 class SystemStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Counts by status, live sessions with their places, and how late the oldest claimable run is."""
@@ -17,6 +19,14 @@ class SystemStatistics(msgspec.Struct, frozen=True, kw_only=True):
     places_taken: int
     oldest_dispatched_seconds: float | None
     oldest_due_schedule_seconds: float | None
+
+
+class DispatchStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Gated runs by the class of their streams, and by (namespace, name) of a limit held permits and waiting runs."""
+
+    waiting_by_class: dict[StreamClass, int]
+    claimable_by_class: dict[StreamClass, int]
+    limits: dict[tuple[str, str], tuple[int, int]]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

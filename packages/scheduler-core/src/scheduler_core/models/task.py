@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from scheduler_core.models.dependency import Dependency
+from scheduler_core.models.dispatch_options import DEFAULT_MAX_LOSSES, DispatchOptions, UniquePolicy
 from scheduler_core.models.flow_options import ALL_SUCCESS, FlowOptions
 from scheduler_core.models.schedule import MisfirePolicy, OverlapPolicy, Schedule, SlotPolicies
 
@@ -44,7 +45,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `dependencies` are names of tasks of the same namespace whose runs of the same flow are waited for, and
     dependencies on intervals of other schedules. `parameters_schema` is a JSON Schema that the parameters keep.
-    `timeout_seconds` None means no limit. For what concerns flows see FlowOptions.
+    `timeout_seconds` None means no limit. For what concerns flows see FlowOptions, for
+    what concerns workers, limits and turns DispatchOptions.
     """
 
     name: str
@@ -73,10 +75,28 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     broadcast: bool = False
     max_parallel: int | None = None
     tolerated_failures: int = 0
+    strategy: str | None = None
+    required_tags: tuple[str, ...] = ()
+    preferred_tags: tuple[str, ...] = ()
+    forbidden_tags: tuple[str, ...] = ()
+    resources: dict[str, float] = {}
+    hash_key: str | None = None
+    limits: tuple[str, ...] = ()
+    fairness_key: str | None = None
+    fairness_weight: float | str = 1.0
+    background: bool = False
+    unique: UniquePolicy | None = None
+    keep_seconds: float | None = None
+    keep_runs: int | None = None
+    max_losses: int = DEFAULT_MAX_LOSSES
 
     def flow_options(self) -> FlowOptions:
         """What it says about its place in a flow."""
         return FlowOptions(**{name: getattr(self, name) for name in FlowOptions.__struct_fields__})
+
+    def dispatch_options(self) -> DispatchOptions:
+        """What it says about how its runs are dispatched."""
+        return DispatchOptions(**{name: getattr(self, name) for name in DispatchOptions.__struct_fields__})
 
     def slot_policies(self) -> SlotPolicies:
         """What it says about slots that cannot simply run."""
@@ -121,6 +141,20 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     broadcast: bool = False
     max_parallel: int | None = None
     tolerated_failures: int = 0
+    strategy: str | None = None
+    required_tags: tuple[str, ...] = ()
+    preferred_tags: tuple[str, ...] = ()
+    forbidden_tags: tuple[str, ...] = ()
+    resources: dict[str, float] = {}
+    hash_key: str | None = None
+    limits: tuple[str, ...] = ()
+    fairness_key: str | None = None
+    fairness_weight: float | str = 1.0
+    background: bool = False
+    unique: UniquePolicy | None = None
+    keep_seconds: float | None = None
+    keep_runs: int | None = None
+    max_losses: int = DEFAULT_MAX_LOSSES
     schedule_seed: int = 0
     next_run_at: datetime | None
     created_at: datetime

@@ -96,6 +96,7 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     `interval_from` and `interval_to` are the data interval, its end excluded, of a run that belongs to a slot.
     `group_id` is the group that the run belongs to; `group_size` is how many runs it stands for itself, None for one
     that executes something. `stale_since`: a run of an interval that it had waited for was made again, `stale_run_id`.
+    `assigned_worker_id` is the worker that a dispatcher has chosen for it.
     """
 
     id: int
@@ -122,6 +123,8 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     skip_reason: SkipReason | None = None
     stale_since: datetime | None = None
     stale_run_id: int | None = None
+    background: bool = False
+    assigned_worker_id: str | None = None
     not_before: datetime | None
     created_at: datetime
     started_at: datetime | None
@@ -188,11 +191,15 @@ class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunChange(msgspec.Struct, frozen=True):
-    """A run that a statement has changed, and where it stands now; `needs_settlement`: others wait for its end."""
+    """A run that a statement has changed, and where it stands now.
+
+    `needs_settlement`: others wait for its end. `is_gated`: gated runs may have got room by it.
+    """
 
     run_id: int
     status: TaskRunStatus
     needs_settlement: bool = False
+    is_gated: bool = False
 
 
 class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,8 @@ class NewWorkerSession(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself when it begins.
 
     `places` is how many runs it can hold at once. (`boot_id`, `pid`, `process_started_at`) name the process
-    beyond doubt on its host; the last is in clock ticks since boot.
+    beyond doubt on its host; the last is in clock ticks since boot. Tasks name `tags` that a worker
+    must or must not have, and amounts of its `resources`.
     """
 
     worker_id: str
@@ -31,6 +32,8 @@ class NewWorkerSession(msgspec.Struct, frozen=True, kw_only=True):
     places: int
     lease_seconds: float
     version: str
+    tags: tuple[str, ...] = ()
+    resources: dict[str, float] = {}
 
 
 class WorkerSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,8 @@ class WorkerSession(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     last_heartbeat_at: datetime
     ended_at: datetime | None
+    tags: tuple[str, ...] = ()
+    resources: dict[str, float] = {}
 
 
 class HeldRun(msgspec.Struct, frozen=True):

@@ -16,7 +16,9 @@ _OWN = (
     CommandGroup(
         "components", "scheduler_core.runtime.components_command:components", "List the installed components."
     ),
-    CommandGroup("config", "scheduler_core.runtime.config_command:app", "Show or check the configuration."),
+    CommandGroup(
+        "config", "scheduler_core.runtime.config_command:app", "Show or check the configuration, or have it read again."
+    ),
     CommandGroup("doctor", "scheduler_core.runtime.doctor_command:doctor", "Look for what could keep it from working."),
 )
 

@@ -14,12 +14,14 @@ from scheduler_core.config.state_dir import prepare_state_dir
 from scheduler_core.errors import ConfigError, SchedulerError
 from scheduler_core.interfaces import Component
 from scheduler_core.runtime.component_context import ProcessContext
-from scheduler_core.runtime.component_registry import select_components
+from scheduler_core.runtime.component_registry import installed_components, select_components
 from scheduler_core.runtime.component_runner import ComponentRunner
 from scheduler_core.runtime.console import complain, warn
 from scheduler_core.runtime.early_logging import log_to_stderr
 from scheduler_core.runtime.exit_code import exit_code_of
+from scheduler_core.runtime.hangup import Hangup
 from scheduler_core.runtime.leftovers import Leftovers
+from scheduler_core.runtime.settings_reload import SettingsReload
 from scheduler_core.runtime.system_clock import SystemClock
 
 _GRACE_SECONDS = 30.0
@@ -61,7 +63,7 @@ def run_components(
     except SchedulerError as error:
         complain(str(error))
         return exit_code_of(error)
-    return _run(components, settings, telling)
+    return _run(components, settings, telling, lambda: load_settings(flags, config_dir=config_dir))
 
 
 class Announcement:
@@ -79,16 +81,31 @@ class Announcement:
         logger.info("ready; state in %s", self._settings.state_dir)
 
 
-def _run(components: Sequence[Component], settings: Settings, telling: Announcement) -> int:
+def _run(
+    components: Sequence[Component], settings: Settings, telling: Announcement, read_again: Callable[[], Settings]
+) -> int:
     async def run() -> int:
+        hangup = _hangup(components, settings, read_again)
+
+        def all_ready() -> None:
+            telling.all_ready()
+            hangup.begin.set()
+
         runner = ComponentRunner(
             components,
             grace_seconds=grace_seconds(components, settings),
             report_ready=telling.ready,
-            report_all_ready=telling.all_ready,
+            report_all_ready=all_ready,
+            on_hangup=hangup.hear,
         )
         leftovers = Leftovers()
-        code = await runner.run()
+        # It has its first turn when the runner waits for the first time, and hears signals.
+        serving = asyncio.create_task(hangup.serve(), name="reload")
+        try:
+            code = await runner.run()
+        finally:
+            serving.cancel()
+            await asyncio.wait({serving})
         if left := await leftovers.ended(_LEFTOVER_SECONDS):
             warn(f"Some jobs do not end although they were stopped ({', '.join(left)}); leaving without them.")
             sys.stdout.flush()
@@ -96,6 +113,18 @@ def _run(components: Sequence[Component], settings: Settings, telling: Announcem
         return code
 
     return asyncio.run(run())
+
+
+def _hangup(components: Sequence[Component], settings: Settings, read_again: Callable[[], Settings]) -> Hangup:
+    names = tuple(component.name for component in components)
+    reload = SettingsReload(
+        components,
+        settings,
+        read_again,
+        sections=list(installed_sections().sections.values()),
+        known_components=[component.name for component in installed_components()],
+    )
+    return Hangup(reload, names, settings.state_dir)
 
 
 def grace_seconds(components: Sequence[Component], settings: Settings) -> float:

@@ -1,6 +1,7 @@
 """Several components in one process: started in order, stopped in reverse, and one exit code for all."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ class ComponentRunner:
 
     They start in the given order, each when the one before is ready. SIGINT, SIGTERM, SIGHUP and the end of any
     component stop them in reverse, one after another, within `grace_seconds` in all; a second signal cancels them.
+    A SIGHUP for which `on_hangup` says True stops nothing.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class ComponentRunner:
         grace_seconds: float,
         report_ready: Callable[[str, str], None],
         report_all_ready: Callable[[], None],
+        on_hangup: Callable[[], bool] = lambda: False,
         exit_now: Callable[[int], Any] = os._exit,
     ) -> None:
         self._supervised = [SupervisedComponent(component, report_ready) for component in components]
         self._grace_seconds = grace_seconds
         self._report_all_ready = report_all_ready
+        self._on_hangup = on_hangup
         self._exit_now = exit_now
         self._stop = asyncio.Event()
         self._leave_now = asyncio.Event()
@@ -73,14 +77,16 @@ class ComponentRunner:
         return list(numbers)
 
     def _on_signal(self, number: int) -> None:
+        if number == signal.SIGHUP and self._on_hangup():
+            return
         if not self._stop.is_set():
-            say("", f"Stopping ({signal.Signals(number).name}). Once more to leave at once.")
             self._stop.set()
+            _say_if_anybody_listens("", f"Stopping ({signal.Signals(number).name}). Once more to leave at once.")
             return
         if not self._leave_now.is_set():
-            say("Leaving at once.")
             self._forced_code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
             self._leave_now.set()
+            _say_if_anybody_listens("Leaving at once.")
             return
         # A third signal must end the process whatever a component is stuck in.
         self._exit_now(128 + number)
@@ -135,6 +141,12 @@ class ComponentRunner:
         if self._forced_code is not None:
             return self._forced_code
         return ExitCode.FAILURE if told else ExitCode.OK
+
+
+def _say_if_anybody_listens(*lines: str) -> None:
+    # The signal may say that the terminal was closed.
+    with contextlib.suppress(OSError):
+        say(*lines)
 
 
 def tell_failure(name: str, error: BaseException) -> None:

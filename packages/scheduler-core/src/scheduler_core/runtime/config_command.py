@@ -1,4 +1,4 @@
-"""`scheduler config`: what the settings are and where they come from."""
+"""`scheduler config`: what the settings are, where they come from, and having them read again."""
 
 from typing import Annotated, Any, NamedTuple
 
@@ -11,8 +11,10 @@ from scheduler_core.config.section_registry import InstalledSections, installed_
 from scheduler_core.runtime.config_options import ConfigOptions
 from scheduler_core.runtime.console import say, warn, write_json, write_table
 from scheduler_core.runtime.output_option import Output
+from scheduler_core.runtime.reload_command import reload
 
-app = App(name="config", help="Show or check the configuration.")
+app = App(name="config", help="Show or check the configuration, or have it read again.")
+app.command(reload)
 
 
 class ShownSetting(NamedTuple):

@@ -26,8 +26,8 @@ class DatabaseConfig(ConfigSection):
     )
     direct_url: str = setting(
         "",
-        "Address of the same database without the transaction pooler that url names, for migrations and LISTEN; with "
-        "it, statements are not prepared. Empty: url is used for all.",
+        "Address of the same database without the transaction pooler that url names, for migrations and LISTEN. Empty: "
+        "url is used for all.",
         secret=True,
     )
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = setting(

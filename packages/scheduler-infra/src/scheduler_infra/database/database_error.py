@@ -9,6 +9,7 @@ from psycopg import errors as pg
 from scheduler_core.errors import (
     AlreadyExistsError,
     ConflictError,
+    LimitNameTakenError,
     RepositoryError,
     SchedulerError,
     SchemaVersionError,
@@ -17,6 +18,7 @@ from scheduler_core.errors import (
 )
 
 _REMEDY = "Check that it runs, and that database.url is right."
+_NAMES = {"uq_tasks_namespace_name": TaskNameTakenError, "uq_limits_namespace_name": LimitNameTakenError}
 RETRYABLE = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
 
 
@@ -57,11 +59,12 @@ def translate(error: psycopg.Error) -> SchedulerError:
 
 
 def _already_exists(error: pg.UniqueViolation) -> SchedulerError:
-    if error.diag.constraint_name == "uq_tasks_namespace_name":
+    taken = _NAMES.get(error.diag.constraint_name or "")
+    if taken is not None:
         # The detail reads: Key (namespace, name)=(default, extract) already exists.
         detail = (error.diag.message_detail or "").partition("=(")[2].rpartition(")")[0]
         namespace, _, name = detail.partition(", ")
-        return TaskNameTakenError(name, namespace)
+        return taken(name, namespace)
     return AlreadyExistsError(error.diag.message_detail or _first_line(error))
 
 

@@ -1,5 +1,6 @@
 """Dispatchers in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from scheduler_core.interfaces import DispatcherRepository
@@ -20,12 +21,27 @@ class PostgresDispatcherRepository(PostgresRepository, DispatcherRepository):
         dispatcher_id: int = rows[0]["id"]
         return dispatcher_id
 
-    async def seen(self, dispatcher_id: int, queue_error: str | None, now: datetime | None = None) -> bool:
+    async def seen(
+        self,
+        dispatcher_id: int,
+        queue_error: str | None,
+        now: datetime | None = None,
+        *,
+        strategy: str | None = None,
+        strategies: Sequence[str] | None = None,
+    ) -> bool:
         """See DispatcherRepository."""
         rows = await self._execute(
             "UPDATE scheduler.dispatchers SET last_seen_at = coalesce(%(now)s::timestamptz, clock_timestamp()), "
-            "queue_error = %(queue_error)s WHERE id = %(id)s RETURNING id",
-            {"id": dispatcher_id, "queue_error": queue_error, "now": now},
+            "queue_error = %(queue_error)s, strategy = coalesce(%(strategy)s::text, strategy), "
+            "strategies = coalesce(%(strategies)s::text[], strategies) WHERE id = %(id)s RETURNING id",
+            {
+                "id": dispatcher_id,
+                "queue_error": queue_error,
+                "now": now,
+                "strategy": strategy,
+                "strategies": None if strategies is None else list(strategies),
+            },
         )
         return bool(rows)
 

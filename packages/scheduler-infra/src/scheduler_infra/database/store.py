@@ -15,24 +15,30 @@ from scheduler_core.errors import StoreUnavailableError
 from scheduler_core.interfaces import (
     ApiKeyRepository,
     DispatcherRepository,
+    DispatchRepository,
     ExplanationRepository,
     FlowRepository,
     FlowViewRepository,
     IdempotencyRepository,
     IntervalRepository,
     LedgerRepository,
+    LimitRepository,
+    QuarantineRepository,
+    RetentionRepository,
     RunLogRepository,
     ScheduleRepository,
     Store,
     SystemRepository,
     TaskRepository,
     TaskRunRepository,
+    UniqueRunRepository,
     UnitOfWork,
     WorkerSessionRepository,
 )
 from scheduler_infra.database.api_key_repository import PostgresApiKeyRepository
 from scheduler_infra.database.database_config import DatabaseConfig
 from scheduler_infra.database.database_error import translated
+from scheduler_infra.database.dispatch_repository import PostgresDispatchRepository
 from scheduler_infra.database.dispatcher_repository import PostgresDispatcherRepository
 from scheduler_infra.database.explanation_repository import PostgresExplanationRepository
 from scheduler_infra.database.flow_repository import PostgresFlowRepository
@@ -40,11 +46,17 @@ from scheduler_infra.database.flow_view_repository import PostgresFlowViewReposi
 from scheduler_infra.database.idempotency_repository import PostgresIdempotencyRepository
 from scheduler_infra.database.interval_repository import PostgresIntervalRepository
 from scheduler_infra.database.ledger_repository import PostgresLedgerRepository
+from scheduler_infra.database.limit_repository import PostgresLimitRepository
+from scheduler_infra.database.pooler import is_pooled
+from scheduler_infra.database.quarantine_repository import PostgresQuarantineRepository
+from scheduler_infra.database.retention_repository import PostgresRetentionRepository
 from scheduler_infra.database.run_log_repository import PostgresRunLogRepository
 from scheduler_infra.database.schedule_repository import PostgresScheduleRepository
+from scheduler_infra.database.scoped_connection import ScopedConnection
 from scheduler_infra.database.system_repository import PostgresSystemRepository
 from scheduler_infra.database.task_repository import PostgresTaskRepository
 from scheduler_infra.database.task_run_repository import PostgresTaskRunRepository
+from scheduler_infra.database.unique_run_repository import PostgresUniqueRunRepository
 from scheduler_infra.database.worker_session_repository import PostgresWorkerSessionRepository
 
 
@@ -98,6 +110,31 @@ class PostgresUnitOfWork(UnitOfWork):
     def dispatchers(self) -> DispatcherRepository:
         """See UnitOfWork."""
         return PostgresDispatcherRepository(self._connection)
+
+    @cached_property
+    def dispatch(self) -> DispatchRepository:
+        """See UnitOfWork."""
+        return PostgresDispatchRepository(self._connection)
+
+    @cached_property
+    def limits(self) -> LimitRepository:
+        """See UnitOfWork."""
+        return PostgresLimitRepository(self._connection)
+
+    @cached_property
+    def quarantine(self) -> QuarantineRepository:
+        """See UnitOfWork."""
+        return PostgresQuarantineRepository(self._connection)
+
+    @cached_property
+    def retention(self) -> RetentionRepository:
+        """See UnitOfWork."""
+        return PostgresRetentionRepository(self._connection)
+
+    @cached_property
+    def unique_runs(self) -> UniqueRunRepository:
+        """See UnitOfWork."""
+        return PostgresUniqueRunRepository(self._connection)
 
     @cached_property
     def run_logs(self) -> RunLogRepository:
@@ -189,12 +226,12 @@ def _cancels() -> int:
 async def open_pool(
     url: str, config: DatabaseConfig, *, application_name: str, max_connections: int
 ) -> AsyncConnectionPool[AsyncConnection[Any]]:
-    """Connect; raises StoreUnavailableError with the server's own reason when the first connection fails."""
+    """Connect; raises StoreUnavailableError with the server's own reason when the first connection fails.
+
+    Behind a pooler, which it sees by itself, nothing is prepared and settings hold for each transaction.
+    """
     options: dict[str, Any] = {
         "autocommit": True,
-        # A direct address beside this one means that this one leads to a transaction pooler: the next statement may
-        # meet another server connection, which knows nothing of what this one has prepared.
-        "prepare_threshold": None if config.direct_url else 5,
         "application_name": application_name,
         "connect_timeout": max(1, math.ceil(config.connect_timeout_seconds)),
         "keepalives_idle": 10,
@@ -204,11 +241,15 @@ async def open_pool(
     }
     with translated():
         # The pool would retry in the background and report a time-out: one connection by hand tells the reason.
-        async with await AsyncConnection.connect(url, **options):
-            pass
+        async with await AsyncConnection.connect(url, prepare_threshold=None, **options) as first:
+            # A direct address beside this one says the same.
+            pooled = bool(config.direct_url) or await is_pooled(first)
     settings = _session_settings(config)
 
     async def configure(connection: AsyncConnection[Any]) -> None:
+        if isinstance(connection, ScopedConnection):
+            await connection.scope(settings)
+            return
         await connection.execute(
             "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting(name, value)",
             (list(settings), list(settings.values())),
@@ -216,7 +257,9 @@ async def open_pool(
 
     pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
         url,
-        kwargs=options,
+        connection_class=ScopedConnection if pooled else AsyncConnection,
+        # The next statement may meet another server connection, which knows nothing of what this one has prepared.
+        kwargs={**options, "prepare_threshold": None if pooled else 5},
         min_size=1,
         max_size=max_connections,
         configure=configure,

@@ -5,6 +5,7 @@ from datetime import datetime
 from scheduler_core.errors import SchemaVersionError, StoreUnavailableError
 from scheduler_core.interfaces import SystemRepository
 from scheduler_core.models import SystemStatistics
+from scheduler_core.models.dispatch import StreamClass
 from scheduler_infra.database.repository import PostgresRepository
 from scheduler_infra.database.schema_version import REQUIRED_SCHEMA_VERSION
 
@@ -16,6 +17,11 @@ class PostgresSystemRepository(PostgresRepository, SystemRepository):
         """See SystemRepository."""
         rows = await self._rows("system_statistics", {"now": now})
         return SystemStatistics(**rows[0])
+
+    async def gated_runs(self) -> dict[StreamClass, tuple[int, int]]:
+        """See SystemRepository."""
+        rows = await self._rows("gated_runs", {})
+        return {StreamClass(row["stream_class"]): (row["waiting"], row["claimable"]) for row in rows}
 
     async def now(self) -> datetime:
         """See SystemRepository."""

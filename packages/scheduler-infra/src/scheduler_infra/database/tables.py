@@ -105,6 +105,8 @@ class TaskVersionRow(SQLModel, table=True):
     overlap: str = _defaulted(Text, "'allow'")
     flow_options: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
     parameters_schema: dict[str, Any] | None = _json(nullable=True)
+    dispatch_options: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
+    gated: bool = _defaulted(Boolean, "false")
     created_at: datetime = _instant()
 
 
@@ -209,16 +211,44 @@ class TaskRunRow(SQLModel, table=True):
             "idx_task_runs_claim",
             "queue",
             "task_type",
-            text("priority DESC"),
+            text("claim_at NULLS FIRST"),
             "id",
-            postgresql_where=text("status = 'DISPATCHED'"),
+            postgresql_where=text("status = 'DISPATCHED' AND assigned_to IS NULL"),
+        ),
+        Index(
+            "idx_task_runs_assigned_to",
+            "assigned_to",
+            "claim_at",
+            "id",
+            postgresql_where=text("status = 'DISPATCHED' AND assigned_to IS NOT NULL"),
+        ),
+        Index(
+            "idx_task_runs_stream_id_waiting",
+            "stream_id",
+            "claim_at",
+            "id",
+            postgresql_where=text("status = 'PENDING' AND stream_id IS NOT NULL"),
+        ),
+        Index(
+            "idx_task_runs_stream_id_offered",
+            "stream_id",
+            "offered_at",
+            postgresql_where=text("status = 'DISPATCHED' AND stream_id IS NOT NULL"),
         ),
         Index(
             "idx_task_runs_not_before_id",
             "not_before",
             "id",
-            postgresql_where=text("status = 'PENDING' AND waiting_on = 0 AND NOT held"),
+            postgresql_where=text("status = 'PENDING' AND waiting_on = 0 AND NOT held AND gated IS NOT TRUE"),
         ),
+        Index(
+            "idx_task_runs_gated_not_before",
+            "not_before",
+            "id",
+            postgresql_where=text("status = 'PENDING' AND waiting_on = 0 AND NOT held AND gated AND stream_id IS NULL"),
+        ),
+        Index("idx_task_runs_quarantined_id", "id", postgresql_where=text("status = 'QUARANTINED'")),
+        Index("idx_task_runs_retry_of", "retry_of", postgresql_where=text("retry_of IS NOT NULL")),
         Index("idx_task_runs_session_id", "session_id", postgresql_where=text("status = 'RUNNING'")),
         Index(
             "idx_task_runs_unsettled_id",
@@ -305,6 +335,13 @@ class TaskRunRow(SQLModel, table=True):
     skip_reason: str | None = _text(nullable=True, default=None)
     stale_since: datetime | None = _instant(nullable=True, default=None)
     stale_run_id: int | None = _big(nullable=True, default=None)
+    claim_at: datetime | None = _instant(nullable=True, default=None)
+    gated: bool | None = None
+    background: bool | None = None
+    stream_id: int | None = _big(nullable=True, default=None)
+    limit_key_ids: list[int] | None = Field(default=None, sa_type=ARRAY(BigInteger))
+    assigned_to: int | None = _big(nullable=True, default=None)
+    offered_at: datetime | None = _instant(nullable=True, default=None)
 
 
 class TaskRunDependencyRow(SQLModel, table=True):
@@ -378,6 +415,8 @@ class DispatcherRow(SQLModel, table=True):
     last_seen_at: datetime = _instant()
     ended_at: datetime | None = _instant(nullable=True, default=None)
     queue_error: str | None = _text(nullable=True, default=None)
+    strategy: str = _defaulted(Text, "'shared'")
+    strategies: list[str] = Field(sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{shared}'")})
 
 
 class TaskRunAttemptRow(SQLModel, table=True):
@@ -437,6 +476,8 @@ class WorkerSessionRow(SQLModel, table=True):
     started_at: datetime = _instant()
     last_heartbeat_at: datetime = _instant()
     ended_at: datetime | None = _instant(nullable=True, default=None)
+    tags: list[str] = Field(sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{}'")})
+    resources: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
 
 
 class ApiKeyRow(SQLModel, table=True):
@@ -473,3 +514,150 @@ class IdempotencyKeyRow(SQLModel, table=True):
     status_code: int | None = Field(default=None, sa_type=Integer)
     body: str | None = _text(nullable=True, default=None)
     created_at: datetime = _instant()
+
+
+class LimitRow(SQLModel, table=True):
+    """A limit as a user declared it."""
+
+    __tablename__: ClassVar[str] = "limits"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_limits"),
+        UniqueConstraint("namespace", "name", name="uq_limits_namespace_name"),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    namespace: str = _text()
+    name: str = _text()
+    description: str = _text()
+    key: str | None = _text(nullable=True, default=None)
+    concurrent: int | None = Field(default=None, sa_type=Integer)
+    rate: int | None = Field(default=None, sa_type=Integer)
+    rate_seconds: float = Field(sa_type=Double)
+    burst: int | None = Field(default=None, sa_type=Integer)
+    created_at: datetime = _instant()
+    updated_at: datetime = _instant()
+
+
+class LimitKeyRow(SQLModel, table=True):
+    """One value of a limit's key, and the starts that its rate has left."""
+
+    __tablename__: ClassVar[str] = "limit_keys"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_limit_keys"),
+        UniqueConstraint("limit_id", "key", name="uq_limit_keys_limit_id_key"),
+        ForeignKeyConstraint(["limit_id"], [f"{SCHEMA}.limits.id"], name="fk_limit_keys_limits", ondelete="CASCADE"),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    limit_id: int = _big()
+    key: str = _text()
+    tokens: float | None = Field(default=None, sa_type=Double)
+    refilled_at: datetime | None = _instant(nullable=True, default=None)
+
+
+class TaskRunPermitRow(SQLModel, table=True):
+    """A permit of a limit's key that an attempt holds while it runs."""
+
+    __tablename__: ClassVar[str] = "task_run_permits"
+    __table_args__ = (PrimaryKeyConstraint("limit_key_id", "run_id", name="pk_task_run_permits"), {"schema": SCHEMA})
+    limit_key_id: int = _big()
+    run_id: int = _big()
+    attempt: int = Field(sa_type=Integer)
+
+
+class TaskLimitRow(SQLModel, table=True):
+    """A limit that a task's present definition names."""
+
+    __tablename__: ClassVar[str] = "task_limits"
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "limit_id", name="pk_task_limits"),
+        ForeignKeyConstraint(["task_id"], [f"{SCHEMA}.tasks.id"], name="fk_task_limits_tasks"),
+        ForeignKeyConstraint(["limit_id"], [f"{SCHEMA}.limits.id"], name="fk_task_limits_limits"),
+        Index("idx_task_limits_limit_id", "limit_id"),
+        {"schema": SCHEMA},
+    )
+    task_id: int = _big()
+    limit_id: int = _big()
+
+
+class FairnessKeyRow(SQLModel, table=True):
+    """How far one value of a fairness key has been served in a queue."""
+
+    __tablename__: ClassVar[str] = "fairness_keys"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_fairness_keys"),
+        UniqueConstraint("queue", "key", "background", name="uq_fairness_keys_queue_key_background"),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    queue: str = _text()
+    key: str = _text()
+    background: bool
+    virtual_time: float = _defaulted(Double, "0")
+
+
+class FairnessClockRow(SQLModel, table=True):
+    """How far the fairness of a queue is."""
+
+    __tablename__: ClassVar[str] = "fairness_clocks"
+    __table_args__ = (PrimaryKeyConstraint("queue", "background", name="pk_fairness_clocks"), {"schema": SCHEMA})
+    queue: str = _text()
+    background: bool
+    virtual_time: float = Field(sa_type=Double)
+
+
+class DispatchStreamRow(SQLModel, table=True):
+    """Gated runs that are interchangeable to dispatchers."""
+
+    __tablename__: ClassVar[str] = "dispatch_streams"
+    __table_args__ = (
+        PrimaryKeyConstraint("id", name="pk_dispatch_streams"),
+        UniqueConstraint("signature", name="uq_dispatch_streams_signature"),
+        {"schema": SCHEMA},
+    )
+    id: int = _identity()
+    signature: str = _text()
+    key: dict[str, Any] = _json()
+    limit_key_ids: list[int] = Field(sa_type=ARRAY(BigInteger))
+    fairness_id: int | None = _big(nullable=True, default=None)
+
+
+class DispatchStateRow(SQLModel, table=True):
+    """What all dispatchers share: a lock, and the strategy that they are set to."""
+
+    __tablename__: ClassVar[str] = "dispatch_state"
+    __table_args__ = (PrimaryKeyConstraint("id", name="pk_dispatch_state"), {"schema": SCHEMA})
+    id: int = Field(sa_type=Integer)
+    strategy: str = _text()
+
+
+class TaskUniqueKeyRow(SQLModel, table=True):
+    """The latest run of a value of a task's unique key."""
+
+    __tablename__: ClassVar[str] = "task_unique_keys"
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "key", name="pk_task_unique_keys"),
+        Index("idx_task_unique_keys_run_id", "run_id"),
+        {"schema": SCHEMA},
+    )
+    task_id: int = _big()
+    key: str = _text()
+    run_id: int = _big()
+    created_at: datetime = _instant()
+
+
+class QuarantinedRunRow(SQLModel, table=True):
+    """Why a run is QUARANTINED, and what was decided of it."""
+
+    __tablename__: ClassVar[str] = "quarantined_runs"
+    __table_args__ = (
+        PrimaryKeyConstraint("run_id", name="pk_quarantined_runs"),
+        Index("idx_quarantined_runs_open_run_id", "run_id", postgresql_where=text("decision IS NULL")),
+        {"schema": SCHEMA},
+    )
+    run_id: int = _big()
+    quarantined_at: datetime = _instant()
+    evidence: list[Any] = _json()
+    decision: str | None = _text(nullable=True, default=None)
+    decided_at: datetime | None = _instant(nullable=True, default=None)
+    released_run_id: int | None = _big(nullable=True, default=None)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from scheduler_core.decisions.schedule_rules import schedule_seed
-from scheduler_core.errors import TaskNotFoundError
+from scheduler_core.errors import LimitNotFoundError, TaskNotFoundError
 from scheduler_core.interfaces import TaskRepository
 from scheduler_core.models import (
     Task,
@@ -44,6 +44,8 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
             rows = await self._rows("create_tasks", {"definitions": json_text(wide), "now": now})
             ids = [row["id"] for row in rows]
             await self._replace_dependencies(ids, definitions)
+            if any(definition.limits for definition in definitions):
+                await self._replace_limits(ids, definitions)
             return await self._by_ids(ids)
 
     async def update(
@@ -66,6 +68,7 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
                 if task_id not in changed:
                     raise TaskNotFoundError(task_id)
             await self._replace_dependencies(task_ids, definitions)
+            await self._replace_limits(task_ids, definitions)
             return await self._by_ids(task_ids)
 
     async def get(self, reference: TaskReference, namespace: str) -> Task:
@@ -136,6 +139,20 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
             if missing:
                 raise TaskNotFoundError(missing[0]["name"], namespace)
 
+    async def _replace_limits(self, ids: Sequence[int], definitions: Sequence[TaskDefinition]) -> None:
+        named = [(task_id, d.namespace, name) for task_id, d in zip(ids, definitions, strict=True) for name in d.limits]
+        missing = await self._rows(
+            "replace_task_limits",
+            {
+                "task_ids": [task_id for task_id, _, _ in named],
+                "namespaces": [namespace for _, namespace, _ in named],
+                "names": [name for _, _, name in named],
+                "owners": list(ids),
+            },
+        )
+        if missing:
+            raise LimitNotFoundError(missing[0]["name"], missing[0]["namespace"])
+
     async def _by_ids(self, ids: Sequence[int]) -> list[Task]:
         found = {task.id: task for task in await self._select(_statements().by_ids(ids))}
         for task_id in ids:
@@ -145,7 +162,7 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
 
     async def _select(self, statement: Statement) -> list[Task]:
         rows = await self._execute(*statement)
-        return converted([{**row, **row.pop("flow_options")} for row in rows], Task)
+        return converted([{**row, **row.pop("flow_options"), **row.pop("dispatch_options")} for row in rows], Task)
 
 
 def _statements() -> ModuleType:
@@ -157,7 +174,15 @@ def _statements() -> ModuleType:
 
 def _wide(definition: TaskDefinition, next_due: datetime | None, **extra: int) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(definition, builtin_types=(datetime,))
-    return {**fields, "flow_options": definition.flow_options(), "next_due_at": next_due, **extra}
+    options = definition.dispatch_options()
+    return {
+        **fields,
+        "flow_options": definition.flow_options(),
+        "dispatch_options": options,
+        "gated": options.is_gated,
+        "next_due_at": next_due,
+        **extra,
+    }
 
 
 def _named_tasks(definition: TaskDefinition) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from scheduler_core.decisions.admission import Admission, admission
+from scheduler_core.decisions.limit_rules import grant
 from scheduler_core.decisions.time_zone import zone_data_version
 from scheduler_core.errors import SessionFencedError, TaskRunNotFoundError
 from scheduler_core.interfaces import Settlement, TaskRunRepository
@@ -17,6 +18,7 @@ from scheduler_core.models import (
     FlowPlan,
     FlowRequest,
     Lane,
+    LimitKeyState,
     RunChange,
     RunKey,
     RunStatistics,
@@ -28,17 +30,22 @@ from scheduler_core.models.situation import RunFacts
 from scheduler_infra.database.repository import PostgresRepository, Row, converted
 from scheduler_infra.database.settlement import RunSettlement, created_run
 
+_CLAIM_ROUNDS_MAX = 8
+
 _RUNS = """
 SELECT run.id, run.task_id, tasks.name AS task_name, run.namespace, version.version AS task_version, run.flow_id,
        run.status, run.trigger, run.task_type, run.queue, run.priority, run.scheduled_at, run.interval_from,
        run.interval_to, run.trigger_rule, run.group_id, run.group_size, run.shard_index, run.shard_total, run.item,
-       run.skip_reason, run.stale_since, run.stale_run_id, run.not_before, run.created_at, run.started_at,
+       run.skip_reason, run.stale_since, run.stale_run_id, (run.background IS TRUE
+       OR coalesce((version.dispatch_options -> 'background')::boolean, false)) AS background,
+       assigned.worker_id AS assigned_worker_id, run.not_before, run.created_at, run.started_at,
        run.completed_at, run.attempt, run.failures, run.losses, run.max_retries, session.worker_id,
        run.cancel_requested, run.waiting_on, run.parameters, run.result, run.error, run.retry_of
 FROM scheduler.task_runs AS run
 JOIN scheduler.tasks ON tasks.id = run.task_id
 JOIN scheduler.task_versions AS version ON version.id = run.task_version_id
 LEFT JOIN scheduler.worker_sessions AS session ON session.id = run.session_id
+LEFT JOIN scheduler.worker_sessions AS assigned ON assigned.id = run.assigned_to
 """
 # A run of the slot that has completed since has taken its place.
 _STALE = """
@@ -82,19 +89,56 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
     ) -> list[ClaimedRun]:
         """See TaskRunRepository."""
-        rows = await self._rows(
-            "claim_runs",
-            {
-                "session_id": session_id,
-                "queues": [lane.queue for lane in lanes],
-                "task_types": [lane.task_type for lane in lanes],
-                "limit": limit,
-                "now": now,
-            },
-        )
-        if not rows:
-            raise SessionFencedError(session_id)
-        return [ClaimedRun(**row) for row in rows if row["id"] is not None]
+        claimed: list[ClaimedRun] = []
+        for _ in range(_CLAIM_ROUNDS_MAX):
+            rows = await self._rows(
+                "claim_runs",
+                {
+                    "session_id": session_id,
+                    "queues": [lane.queue for lane in lanes],
+                    "task_types": [lane.task_type for lane in lanes],
+                    "limit": limit - len(claimed),
+                    "now": now,
+                },
+            )
+            if not rows:
+                raise SessionFencedError(session_id)
+            limited = rows[0]["limited"]
+            claimed += [_claimed(row) for row in rows if row["id"] is not None]
+            if not limited:
+                break
+            permitted = await self._claim_limited(session_id, limited, now)
+            claimed += permitted
+            # Who was refused, or taken by others meanwhile, stood before runs that can be taken instead.
+            if len(permitted) == len(limited) or len(claimed) >= limit:
+                break
+        return claimed
+
+    async def _claim_limited(self, session_id: int, run_ids: list[int], now: datetime | None) -> list[ClaimedRun]:
+        """Those of the runs that get a permit of every limit of theirs; the others wait for their turn again."""
+        async with self._together():
+            locks = {"session_id": session_id, "run_ids": run_ids}
+            key_ids = [row["id"] for row in await self._rows("lock_limit_keys", locks)]
+            # A statement of its own: only a new snapshot has what the former holders of the locks have written.
+            runs = await self._rows("lock_limited_runs", {**locks, "key_ids": key_ids})
+            states = converted(await self._rows("limit_key_states", {"key_ids": key_ids, "now": now}), LimitKeyState)
+            if not runs:
+                return []
+            keys = {key.id: key for key in states}
+            grants = grant([(row["id"], row["limit_key_ids"]) for row in runs], keys)
+            rows = await self._rows(
+                "claim_limited_runs",
+                {
+                    "session_id": session_id,
+                    "key_ids": key_ids,
+                    "granted": list(grants.granted),
+                    "refused": list(grants.refused),
+                    "token_keys": list(grants.tokens),
+                    "tokens": list(grants.tokens.values()),
+                    "now": max((key.now for key in states), default=now),
+                },
+            )
+            return [_claimed(row) for row in rows]
 
     async def versions(self, task_version_ids: Sequence[int]) -> list[TaskVersion]:
         """See TaskRunRepository."""
@@ -191,7 +235,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         rows = await self._execute(
             "SELECT extract(epoch FROM min(not_before) - coalesce(%(now)s::timestamptz, clock_timestamp()))"
             "::double precision AS seconds FROM scheduler.task_runs "
-            "WHERE status = 'PENDING' AND waiting_on = 0 AND NOT held AND expands IS NOT TRUE",
+            "WHERE status = 'PENDING' AND waiting_on = 0 AND NOT held AND expands IS NOT TRUE AND gated IS NOT TRUE",
             {"now": now},
         )
         seconds: float | None = rows[0]["seconds"]
@@ -354,12 +398,18 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
         "given_plans": [number for number, _, _ in given],
         "given_runs": [run_id for _, run_id, _ in given],
         "given_downstreams": [down for _, _, down in given],
+        "flow_background": [request.background for request in requests],
         "flow_ids": [request.flow_id for request in requests],
         "flow_group_ids": [request.group_id for request in requests],
         "flow_awaited_counts": [len(request.after_runs) for request in requests],
         "awaited_flows": [ordinal for ordinal, _ in awaited],
         "awaited_runs": [run_id for _, run_id in awaited],
     }
+
+
+def _claimed(row: Row) -> ClaimedRun:
+    row.pop("limited", None)
+    return ClaimedRun(**row)
 
 
 def _changes(session_id: int, rows: list[Row]) -> list[RunChange]:
@@ -369,4 +419,9 @@ def _changes(session_id: int, rows: list[Row]) -> list[RunChange]:
 
 
 def _change(row: Row) -> RunChange:
-    return RunChange(row["run_id"], TaskRunStatus(row["status"]), row.get("needs_settlement", False))
+    return RunChange(
+        row["run_id"],
+        TaskRunStatus(row["status"]),
+        row.get("needs_settlement", False),
+        row.get("is_gated", False),
+    )

@@ -35,6 +35,7 @@ _TASKS = (
         TaskVersionRow.misfire_runs_max,
         TaskVersionRow.overlap,
         TaskVersionRow.flow_options,
+        TaskVersionRow.dispatch_options,
         TaskVersionRow.parameters_schema,
         TaskRow.schedule_seed,
         col(ScheduleRow.next_due_at).label("next_run_at"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from scheduler_core.decisions.ring_choice import FreeSession, choose_sessions
 from scheduler_core.errors import AlreadyExistsError, WorkerIdTakenError
 from scheduler_core.interfaces import WorkerSessionRepository
 from scheduler_core.models import (
@@ -18,10 +19,11 @@ from scheduler_core.models import (
     TaskRunStatus,
     WorkerSession,
 )
-from scheduler_infra.database.repository import PostgresRepository, Row, converted
+from scheduler_core.models.dispatch_options import DEFAULT_MAX_LOSSES
+from scheduler_infra.database.repository import PostgresRepository, Row, converted, json_text
 
-MAX_LOSSES = 5
-"""How many lost sessions a run survives before it is QUARANTINED."""
+_RINGS_MAX = 1000
+"""How many sessions are looked at for each lane."""
 
 _SECONDS_LEFT = (
     "extract(epoch FROM lease_expires_at - coalesce(%(now)s::timestamptz, clock_timestamp()))"
@@ -65,9 +67,13 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
         if holder and (holder["pid"], holder["process_started_at"]) == (pid, process_started_at):
             await self._reap([holder["id"]], now, force=True)
 
-    async def renew(self, session_id: int, draining: bool = False, now: datetime | None = None) -> list[HeldRun] | None:
+    async def renew(
+        self, session_id: int, draining: bool = False, now: datetime | None = None, places: int | None = None
+    ) -> list[HeldRun] | None:
         """See WorkerSessionRepository."""
-        rows = await self._rows("renew_session", {"session_id": session_id, "draining": draining, "now": now})
+        rows = await self._rows(
+            "renew_session", {"session_id": session_id, "draining": draining, "places": places, "now": now}
+        )
         if not rows:
             return None
         return [HeldRun(**row) for row in rows if row["run_id"] is not None]
@@ -102,11 +108,14 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
             {
                 "queues": [lane.queue for lane in lanes],
                 "task_types": [lane.task_type for lane in lanes],
-                "counts": list(counts),
+                "runs": min(sum(counts), _RINGS_MAX),
                 "now": None,
             },
         )
-        return [row["id"] for row in rows]
+        free = [
+            FreeSession(row["id"], row["places"], frozenset(lanes[each - 1] for each in row["lanes"])) for row in rows
+        ]
+        return choose_sessions(dict(zip(lanes, counts, strict=True)), free)
 
     async def page(
         self, *, alive_only: bool = False, before_id: int | None = None, limit: int = 50
@@ -116,7 +125,7 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
             "SELECT session.id, worker_id, hostname, pid, state, draining, queues, task_types, places, "
             "(SELECT count(*) FROM scheduler.task_runs AS run "
             "WHERE run.session_id = session.id AND run.status = 'RUNNING') AS running, "
-            "lease_seconds, lease_expires_at, version, started_at, last_heartbeat_at, ended_at "
+            "lease_seconds, lease_expires_at, version, tags, resources, started_at, last_heartbeat_at, ended_at "
             "FROM scheduler.worker_sessions AS session "
             "WHERE (NOT %(alive_only)s OR state = 'ALIVE') AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s) "
             "ORDER BY session.id DESC LIMIT %(limit)s",
@@ -127,7 +136,7 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
     async def _holder(self, worker_id: str, now: datetime | None) -> Row | None:
         rows = await self._execute(
             "SELECT id, worker_id, hostname, pid, boot_id, process_started_at, queues, task_types, places, "
-            "lease_seconds, version, " + _SECONDS_LEFT + " FROM scheduler.worker_sessions "
+            "lease_seconds, version, tags, resources, " + _SECONDS_LEFT + " FROM scheduler.worker_sessions "
             "WHERE worker_id = %(worker_id)s AND state = 'ALIVE'",
             {"worker_id": worker_id, "now": now},
         )
@@ -136,14 +145,20 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
     async def _reap(self, session_ids: Sequence[int], now: datetime | None, *, force: bool) -> list[ReapedRun]:
         rows = await self._rows(
             "reap_sessions",
-            {"session_ids": list(session_ids), "force": force, "max_losses": MAX_LOSSES, "now": now},
+            {"session_ids": list(session_ids), "force": force, "max_losses": DEFAULT_MAX_LOSSES, "now": now},
         )
         return [ReapedRun(**row) for row in rows]
 
 
 def _fields(session: NewWorkerSession) -> dict[str, Any]:
     fields = msgspec.structs.asdict(session)
-    return {**fields, "queues": list(session.queues), "task_types": list(session.task_types)}
+    return {
+        **fields,
+        "queues": list(session.queues),
+        "task_types": list(session.task_types),
+        "tags": list(session.tags),
+        "resources": json_text(session.resources),
+    }
 
 
 def _taken(holder: Row) -> WorkerIdTakenError:

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import kombu
 
@@ -16,18 +17,19 @@ class KombuConnection:
 
     kombu's own `Connection` reconnects silently whenever it is asked for its connection, and would lose queues and
     consumers with that; so it is used only to read the URL and to connect, and its transport for all the rest.
-    Every method may raise anything when the broker is away (amqp is known for AttributeError), and returns or
-    raises within the configured time.
+    See BrokerLink for the rest; amqp is known for raising AttributeError when the broker is away.
     """
 
     def __init__(
         self, url: str, config: MessageQueueConfig, name: str, blocked: Callable[[bool], None] = lambda _blocked: None
     ) -> None:
+        is_encrypted = url.lower().startswith("amqps:")
         parameters = kombu.Connection(
             url,
+            login_method=_login_method(url, config) if is_encrypted else None,
             heartbeat=config.heartbeat_seconds,
             connect_timeout=config.connect_timeout_seconds,
-            ssl=_tls_options(config) if url.lower().startswith("amqps:") else False,
+            ssl=_tls_options(config) if is_encrypted else False,
             transport_options={
                 # Without these two, declare, close and publish wait for ever for a broker that is frozen.
                 "read_timeout": config.io_timeout_seconds,
@@ -83,10 +85,17 @@ class KombuConnection:
             self._amqp.collect()
 
 
+def _login_method(url: str, config: MessageQueueConfig) -> str | None:
+    """A client certificate stands for the user when the URL names none; else None, for user and password."""
+    return "EXTERNAL" if config.tls_cert_file and urlsplit(url).username is None else None
+
+
 def _tls_options(config: MessageQueueConfig) -> dict[str, Any]:
     return {
         "cert_reqs": ssl.CERT_REQUIRED,
         "ca_certs": config.tls_ca_file or None,
+        "certfile": config.tls_cert_file or None,
+        "keyfile": config.tls_key_file or None,
         # None stands for the host of the URL, against which the certificate is checked.
         "server_hostname": None,
     }

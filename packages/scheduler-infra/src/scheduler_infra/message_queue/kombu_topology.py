@@ -28,19 +28,22 @@ class KombuTopology:
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
+        self._accepted: set[str] = set()
         self.exchange = kombu.Exchange(topology.task_queue, type="direct", durable=True)
 
     def declare(self, connection: KombuConnection) -> None:
         """Make sure that rings for dispatchers have a place to wait, whoever comes first."""
-        _declare_or_accept(connection, self.exchange.name, lambda channel, passive: self._exchange(channel, passive))
-        _declare_or_accept(
-            connection, self._topology.status_queue, lambda channel, passive: self._status_queue(channel, passive)
-        )
+        self._declare_or_accept(connection, self.exchange.name, self._exchange)
+        self._declare_or_accept(connection, self._topology.status_queue, self._status_queue)
 
-    def queue(self, connection: KombuConnection, address: str) -> Any:
-        """The declared and bound queue from which rings for an address are consumed on this connection."""
+    def look(self, channel: Any) -> None:
+        """Return when the broker has dealt with everything sent on this channel; raise what it has against it."""
+        self._exchange(channel, True)
+
+    def queue(self, connection: KombuConnection, address: str) -> str:
+        """The name of the declared and bound queue from which rings for an address are consumed on this connection."""
         if address == DISPATCHERS:
-            return self._shared()
+            return self._topology.status_queue
         # A name of its own for each connection: after a broken one, the broker may hold the old exclusive queue
         # locked until it misses two heartbeats. Length 1 is the bell's own rule: rings nobody heard are one.
         queue = kombu.Queue(
@@ -58,7 +61,19 @@ class KombuTopology:
             bound = queue(channel)
             bound.queue_declare()
             bound.queue_bind()
-        return queue
+        return str(queue.name)
+
+    def _declare_or_accept(self, connection: KombuConnection, name: str, declare: Callable[[Any, bool], None]) -> None:
+        """Declare, or take what is there when another version made it differently or we may not make it."""
+        try:
+            with _channel(connection) as channel:
+                declare(channel, False)
+        except (amqp.PreconditionFailed, amqp.AccessRefused) as error:
+            with _channel(connection) as channel:
+                declare(channel, True)
+            if name not in self._accepted:
+                self._accepted.add(name)
+                logger.info("ring topology taken as it is", extra={"name_on_broker": name, "reason": str(error)})
 
     def _exchange(self, channel: Any, passive: bool) -> None:
         self.exchange(channel).declare(passive=passive)
@@ -93,14 +108,3 @@ class _channel:  # noqa: N801 - reads as a function
     def __exit__(self, error_type: type[BaseException] | None, *rest: object) -> None:
         if error_type is None:
             self._channel.close()
-
-
-def _declare_or_accept(connection: KombuConnection, name: str, declare: Callable[[Any, bool], None]) -> None:
-    """Declare, or take what is there when another version made it differently or we may not make it."""
-    try:
-        with _channel(connection) as channel:
-            declare(channel, False)
-    except (amqp.PreconditionFailed, amqp.AccessRefused) as error:
-        with _channel(connection) as channel:
-            declare(channel, True)
-        logger.info("ring topology taken as it is", extra={"name_on_broker": name, "reason": str(error)})

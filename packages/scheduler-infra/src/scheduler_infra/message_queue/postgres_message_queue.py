@@ -9,6 +9,7 @@ import psycopg
 
 from scheduler_core.errors import MessageQueueUnavailableError
 from scheduler_core.interfaces import Bell
+from scheduler_infra.message_queue import queue_metrics
 from scheduler_infra.message_queue.bell_board import BellBoard
 from scheduler_infra.message_queue.message_codec import RING_BYTES, RingCounter
 from scheduler_infra.message_queue.message_queue_config import MessageQueueConfig
@@ -30,13 +31,16 @@ class PostgresMessageQueue:
     after 0.36 ms (p99 0.6) while rings follow each other, and after 0.9 ms (p99 1.2) when the machine slept before.
     """
 
+    transport = "postgresql"
+    place = "The message queue on PostgreSQL"
+
     def __init__(self, url: str, config: MessageQueueConfig, application_name: str) -> None:
+        self.application_name = application_name
         self._url = url
         self._config = config
-        self._application_name = application_name
         self._topology = Topology.of(config)
         self._board = BellBoard()
-        self._counter = RingCounter()
+        self.counter = RingCounter(self.transport)
         self._pending: dict[str, None] = {}
         self._checks: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
@@ -45,7 +49,8 @@ class PostgresMessageQueue:
         self._closing = False
         self._away: str | None = None
         """Why the last attempt to connect failed; None while there is hope that rings arrive."""
-        self._outage = OutageLog("bell")
+        self._outage = OutageLog(self.place)
+        queue_metrics.measure(self)
 
     @contextlib.asynccontextmanager
     async def listen(self, address: str) -> AsyncIterator[Bell]:
@@ -61,14 +66,19 @@ class PostgresMessageQueue:
     async def ring(self, addresses: Sequence[str]) -> None:
         """Hand the rings to the connection's task; they are lost when the server is away."""
         if self._closing:
-            self._counter.drop("closed", len(addresses))
+            self.counter.drop("closed", len(addresses))
         elif self._away is not None:
-            self._counter.drop("away", len(addresses))
+            self.counter.drop("away", len(addresses))
         elif len(self._pending) + len(addresses) > PENDING_RINGS_MAX:
-            self._counter.drop("overflow", len(addresses))
+            self.counter.drop("overflow", len(addresses))
         elif addresses:
             self._pending.update(dict.fromkeys(addresses))
             self._start()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a connection that could stand."""
+        return self._task is not None
 
     @property
     def is_connected(self) -> bool:
@@ -94,6 +104,7 @@ class PostgresMessageQueue:
     async def close(self) -> None:
         """Send what was rung before, give the connection back, and end the task."""
         self._closing = True
+        queue_metrics.forget(self)
         self._wake.set()
         if self._task is not None:
             if not self._connected and (self._away is not None or not self._pending):
@@ -127,16 +138,16 @@ class PostgresMessageQueue:
             await asyncio.sleep(delays.next_seconds())
 
     async def _connect(self) -> PostgresConnection:
-        return await PostgresConnection.open(self._url, self._config, self._application_name, self._heard)
+        return await PostgresConnection.open(self._url, self._config, self.application_name, self._heard)
 
     async def _work_until_lost(self, connection: PostgresConnection) -> None:
         self._connected = True
         self._away = None
-        self._outage.over()
+        self._outage.over("bell")
         try:
             await self._work(connection)
         except (psycopg.Error, OSError) as error:
-            self._outage.lost(error, was_connected=True)
+            self._outage.lost("bell", error, was_connected=True)
             self._fail_checks(first_line(error))
         except Exception as error:
             # A fault of ours must not silence the bell for ever: it is told, and the connection made anew.
@@ -179,17 +190,18 @@ class PostgresMessageQueue:
             channels = [self._topology.name(address) for address in self._pending]
             self._pending.clear()
             await connection.notify(channels, RING_BYTES.decode())
+            self.counter.send(len(channels))
 
     def _heard(self, channel: str, payload: str) -> None:
-        if self._counter.read(payload) is not None:
+        if self.counter.read(payload) is not None:
             for address in self._board.addresses:
                 if self._topology.name(address) == channel:
                     self._board.ring(address)
 
     def _stay_away(self, error: Exception) -> None:
-        self._outage.lost(error, was_connected=False)
+        self._outage.lost("bell", error, was_connected=False)
         self._away = first_line(error)
-        self._counter.drop("away", len(self._pending))
+        self.counter.drop("away", len(self._pending))
         self._pending.clear()
         self._fail_checks(self._away)
 

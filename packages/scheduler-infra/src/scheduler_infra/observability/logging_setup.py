@@ -18,22 +18,28 @@ _CHATTY_LOGGERS = ("amqp", "kombu", "alembic", "psycopg", "httpx2", "httpcore2",
 
 
 @contextmanager
-def logging_set_up(config: ObservabilityConfig, component: str, stream: TextIO | None = None) -> Iterator[None]:
+def logging_set_up(
+    config: ObservabilityConfig, component: str, stream: TextIO | None = None
+) -> Iterator[Callable[[ObservabilityConfig], None]]:
     """Write log lines to `stream`, stderr by default, until the context is left; then all is as it was.
 
-    Never to stdout, which belongs to data.
+    Never to stdout, which belongs to data. Gives a function that changes level and format.
     """
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_SafeFormatter(component, is_json=_is_json(config, stream), has_colors=stream.isatty()))
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     chatty = {name: logging.getLogger(name).level for name in _CHATTY_LOGGERS}
+
+    def apply(config: ObservabilityConfig) -> None:
+        handler.setFormatter(_SafeFormatter(component, is_json=_is_json(config, stream), has_colors=stream.isatty()))
+        root.setLevel(config.log_level)
+        for name, before in chatty.items():
+            quiet = before if config.log_level == "DEBUG" else max(logging.WARNING, root.level)
+            logging.getLogger(name).setLevel(quiet)
+
+    apply(config)
     root.handlers[:] = [handler]
-    root.setLevel(config.log_level)
-    if config.log_level != "DEBUG":
-        for name in chatty:
-            logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -46,7 +52,7 @@ def logging_set_up(config: ObservabilityConfig, component: str, stream: TextIO |
         cache_logger_on_first_use=False,
     )
     try:
-        yield
+        yield apply
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -14,9 +14,11 @@ class ObservabilityConfig(ConfigSection):
 
     section: ClassVar[str] = "observability"
 
-    log_level: LogLevel = setting("INFO", "The least severe log lines that are written, to stderr.")
+    log_level: LogLevel = setting("INFO", "The least severe log lines that are written, to stderr.", live=True)
     log_format: Literal["auto", "json", "console"] = setting(
-        "auto", "json writes one object a line, console text for people; auto is console on a terminal, else json."
+        "auto",
+        "json writes one object a line, console text for people; auto is console on a terminal, else json.",
+        live=True,
     )
     service_name: str = setting(
         "", "The service.name of exported traces and metrics; empty means scheduler-api, scheduler-worker and so on."

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,7 @@ class _Process:
         self.lock = threading.Lock()
         self.users = 0
         self.logging = contextlib.ExitStack()
+        self.change_logging: Callable[[ObservabilityConfig], None] | None = None
         self.tracing: TraceExport | None = None
         self.metrics: MetricsExport | None = None
         self.timeout_seconds = 0.0
@@ -28,7 +30,7 @@ class _Process:
     def begin(self, config: ObservabilityConfig, component: str) -> None:
         from scheduler_infra.observability.logging_setup import logging_set_up
 
-        self.logging.enter_context(logging_set_up(config, component))
+        self.change_logging = self.logging.enter_context(logging_set_up(config, component))
         self.timeout_seconds = config.otlp_timeout_seconds
         has_metrics = config.prometheus_enabled or config.otlp_metrics_enabled
         if not (config.tracing_enabled or has_metrics):
@@ -50,7 +52,7 @@ class _Process:
             self.tracing.shut_down(self.timeout_seconds)
         if self.metrics is not None:
             self.metrics.shut_down(self.timeout_seconds)
-        self.tracing = self.metrics = None
+        self.tracing = self.metrics = self.change_logging = None
         self.logging.close()
 
 
@@ -94,3 +96,10 @@ def set_up_observability(config: ObservabilityConfig, component: str) -> Observa
     fork, never before, and outside a running request: leaving it may take `otlp_timeout_seconds`.
     """
     return Observability(config, component)
+
+
+def change_logging(config: ObservabilityConfig) -> None:
+    """Take over level and format of the log lines; does nothing in a process that has not set up observability."""
+    with _process.lock:
+        if _process.change_logging is not None:
+            _process.change_logging(config)

@@ -1,17 +1,25 @@
 """Judges the templates and expressions of a definition before any run has them. It imports jinja2."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
 
 from jinja2 import nodes
 
-from scheduler_core.decisions.templating.environment import parsed_expression, parsed_template
+from scheduler_core.decisions.templating.environment import parsed_template
+from scheduler_core.decisions.templating.expressions import (
+    UNKNOWN,
+    is_constant,
+    parameter_of,
+    read_expression,
+    shown,
+    unrendered,
+)
 from scheduler_core.decisions.templating.filters import VALUE_FILTERS
-from scheduler_core.decisions.templating.markers import is_template, template_texts
-from scheduler_core.decisions.templating.names import key_of, path_of, upstream_of
+from scheduler_core.decisions.templating.key_check import key_problems
+from scheduler_core.decisions.templating.markers import template_texts
+from scheduler_core.decisions.templating.names import key_of, upstream_of
 from scheduler_core.decisions.templating.rendering import reason_of
 from scheduler_core.decisions.templating.scope import NO_ITEM, NO_SHARD, TemplateScope
 from scheduler_core.decisions.templating.syntax import syntax_problems
@@ -54,6 +62,7 @@ def _problems(definition: TaskDefinition) -> Iterator[tuple[str, str]]:
             scope = TemplateScope(upstreams, early)
             for message in _expression_problems(expression, scope, definition, field):
                 yield field, message
+    yield from key_problems(definition, _absent(definition))
     texts = list(islice(template_texts(definition.parameters), TEMPLATES_MAX + 1))
     if len(texts) > TEMPLATES_MAX:
         yield "parameters", f"The parameters hold more than {TEMPLATES_MAX} templates. Make one of several."
@@ -84,43 +93,25 @@ def _template_problems(text: str, scope: TemplateScope, definition: TaskDefiniti
         tree = parsed_template(text)
         problems = syntax_problems(tree, scope)
     except Exception as error:  # whatever it is, the template is what fails
-        yield f"{_shown(text)} cannot be read: {reason_of(error)}"
+        yield f"{shown(text)} cannot be read: {reason_of(error)}"
         return
     # What has been refused may be nested deeper than can be gone through.
-    yield from problems or _unrendered(tree, definition)
+    yield from problems or unrendered(tree, definition.parameters)
 
 
 def _expression_problems(text: str, scope: TemplateScope, definition: TaskDefinition, field: str) -> Iterator[str]:
-    try:
-        tree = parsed_expression(text)
-        problems = syntax_problems(tree, scope)
-    except Exception as error:  # whatever it is, the expression is what fails
-        reason = reason_of(error, syntax_hint=".").replace("'end of template'", "end of it")
-        yield f"{_shown(text)} cannot be read: {reason}"
+    tree, problems = read_expression(text, scope)
+    yield from problems
+    if tree is None:
         return
-    if problems:
-        yield from (problem.replace("allowed in templates.", "allowed in expressions.") for problem in problems)
-        return
-    yield from _unrendered(tree, definition)
-    if field == "when" and _is_constant(tree):
+    yield from unrendered(tree, definition.parameters)
+    if field == "when" and is_constant(tree):
         yield (
-            f"{_shown(text)} is a condition that never changes. Name what it depends on, such as upstream.NAME.result "
+            f"{shown(text)} is a condition that never changes. Name what it depends on, such as upstream.NAME.result "
             "or params.NAME, or leave when out."
         )
     if field == "map_over" and (kind := _no_list(tree, definition)) is not None:
-        yield f"{_shown(text)} is {kind}, and a map goes over a list."
-
-
-def _is_constant(tree: nodes.Node) -> bool:
-    return not any(isinstance(node, nodes.Name) and node.name != "range" for node in _within(tree))
-
-
-def _unrendered(tree: nodes.Node, definition: TaskDefinition) -> Iterator[str]:
-    """Templates do not see what other templates give."""
-    for node in _within(tree):
-        value = _parameter(node, definition.parameters)
-        if isinstance(value, str) and is_template(value):
-            yield f"{path_of(node)} is a template itself, which is not rendered first. Write it out here, too."
+        yield f"{shown(text)} is {kind}, and a map goes over a list."
 
 
 def _no_list(node: nodes.Node, definition: TaskDefinition) -> str | None:
@@ -137,27 +128,5 @@ def _no_list(node: nodes.Node, definition: TaskDefinition) -> str | None:
         return "no list whatever its values are"
     if isinstance(node, nodes.Filter) and node.name in VALUE_FILTERS:
         return f"what the filter {node.name} gives, which is never a list"
-    value = _parameter(node, definition.parameters)
-    return None if value is _UNKNOWN or isinstance(value, list | tuple) else kind_of(value)
-
-
-_UNKNOWN = object()
-
-
-def _parameter(node: nodes.Node, parameters: Mapping[str, Any]) -> Any:
-    """The value that the definition gives to params.NAME…, if the node is that."""
-    if isinstance(node, nodes.Name):
-        return parameters if node.name == "params" else _UNKNOWN
-    if not isinstance(node, nodes.Getattr | nodes.Getitem):
-        return _UNKNOWN
-    value, key = _parameter(node.node, parameters), key_of(node)
-    return value[key] if isinstance(value, Mapping) and key in value else _UNKNOWN
-
-
-def _within(tree: nodes.Node) -> Iterable[nodes.Node]:
-    yield tree
-    yield from tree.find_all(nodes.Node)
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 100 else f"{text[:99]}…")
+    value = parameter_of(node, definition.parameters)
+    return None if value is UNKNOWN or isinstance(value, list | tuple) else kind_of(value)

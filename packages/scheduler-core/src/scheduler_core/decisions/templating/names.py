@@ -37,12 +37,13 @@ class NameCheck:
         """What is wrong with a name that stands by itself."""
         if name in self._bound:
             return
-        if name == "upstream":
-            yield "upstream stands before the name of a task: upstream.NAME.result, or upstream['NAME'].result."
-        elif name in self._scope.absent:
+        if name in self._scope.absent:
             yield self._scope.absent[name]
+        elif name == "upstream":
+            yield "upstream stands before the name of a task: upstream.NAME.result, or upstream['NAME'].result."
         elif name not in TOP_NAMES:
-            yield f"there is no {name[:50]!r}.{hint(name, [*TOP_NAMES, *self._bound])}"
+            known = [each for each in TOP_NAMES if each not in self._scope.absent]
+            yield f"there is no {name[:50]!r}.{hint(name, [*known, *self._bound])}"
 
     def of_look_up(self, node: nodes.Getattr | nodes.Getitem) -> list[str] | None:
         """What is wrong with an element of a name whose elements are known; None: the parts are to be judged."""
@@ -50,7 +51,8 @@ class NameCheck:
         if isinstance(key, str) and key.startswith("__"):
             return [f"{key[:50]!r} cannot be looked up: names that begin with __ are not allowed."]
         if isinstance(node.node, nodes.Name) and node.node.name == "upstream":
-            return self._upstream(key)
+            why = self._scope.absent.get("upstream")
+            return self._upstream(key) if why is None else [why]
         if (why := self._scope.absent.get(path_of(node))) is not None and not self._is_bound(node.node):
             return [why]
         if isinstance(key, str) and (known := self._elements(node.node)) is not None and key not in known:

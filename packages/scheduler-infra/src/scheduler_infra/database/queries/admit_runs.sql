@@ -1,7 +1,10 @@
--- Writes what was decided for runs that this transaction has locked: they become claimable, are put aside because their
--- task is paused, or are cancelled because it was deleted.
+-- Writes what was decided for runs that this transaction has locked, none of them gated: they become claimable, are put
+-- aside because their task is paused, or are cancelled because it was deleted. A run that has been started before keeps
+-- the age that it had then.
 UPDATE scheduler.task_runs AS run
 SET status = CASE decided.admission WHEN 'admit' THEN 'DISPATCHED' WHEN 'hold' THEN 'PENDING' ELSE 'CANCELLED' END,
+    claim_at = scheduler.claim_at(CASE WHEN run.attempt = 0 THEN run.not_before
+                                       ELSE greatest(run.scheduled_at, run.created_at) END, run.priority),
     held = (decided.admission = 'hold'),
     completed_at = CASE WHEN decided.admission = 'cancel'
                         THEN coalesce(%(now)s::timestamptz, clock_timestamp()) END,

@@ -1,8 +1,9 @@
--- Up to `limit` claimable runs of the given lanes, higher priority first, then older, for a session that is alive.
--- No row: the session is not alive. One row without a run: nothing to take.
--- First the lanes share out the limit by looking, without locks, at what is due first over all of them; then each lane
+-- Up to `limit` claimable runs of the given lanes or meant for this session, in the order of claim_at (see the schema), for
+-- a session that is alive. No row: the session is not alive. One row without a run: nothing to take.
+-- First the lanes share out the limit by looking, without locks, at what comes first over all of them; then each lane
 -- locks just its share and steps over what other sessions hold. So never more than the limit is locked, and the cost
 -- does not depend on runs of lanes that this session cannot take.
+-- Runs that need permits are not taken here: `limited` names them, for claim_limited_runs.
 -- The update finds its rows through an array, because the planner then uses the primary key whatever the statistics of
 -- this fast-changing table say.
 WITH session AS MATERIALIZED (
@@ -13,43 +14,72 @@ WITH session AS MATERIALIZED (
 ), lane AS MATERIALIZED (
     SELECT queue, task_type, count(*) AS share
     FROM (
-        SELECT wanted.queue, wanted.task_type
-        FROM session
-        CROSS JOIN unnest(%(queues)s::text[], %(task_types)s::text[]) AS wanted(queue, task_type)
-        CROSS JOIN LATERAL (
-            SELECT run.priority, run.id
-            FROM scheduler.task_runs AS run
-            WHERE run.status = 'DISPATCHED' AND run.queue = wanted.queue AND run.task_type = wanted.task_type
-            ORDER BY run.priority DESC, run.id
-            LIMIT %(limit)s
+        SELECT first_of_lane.queue, first_of_lane.task_type
+        FROM (
+            SELECT wanted.queue, wanted.task_type, run.claim_at, run.id
+            FROM session
+            CROSS JOIN unnest(%(queues)s::text[], %(task_types)s::text[]) AS wanted(queue, task_type)
+            CROSS JOIN LATERAL (
+                SELECT run.claim_at, run.id
+                FROM scheduler.task_runs AS run
+                WHERE run.status = 'DISPATCHED' AND run.assigned_to IS NULL AND run.queue = wanted.queue
+                  AND run.task_type = wanted.task_type
+                ORDER BY run.claim_at NULLS FIRST, run.id
+                LIMIT %(limit)s
+            ) AS run
+            UNION ALL
+            SELECT NULL, NULL, run.claim_at, run.id
+            FROM session
+            CROSS JOIN LATERAL (
+                SELECT run.claim_at, run.id
+                FROM scheduler.task_runs AS run
+                WHERE run.status = 'DISPATCHED' AND run.assigned_to = session.id
+                ORDER BY run.claim_at, run.id
+                LIMIT %(limit)s
+            ) AS run
         ) AS first_of_lane
-        ORDER BY first_of_lane.priority DESC, first_of_lane.id
+        ORDER BY first_of_lane.claim_at NULLS FIRST, first_of_lane.id
         LIMIT %(limit)s
     ) AS first_of_all
     GROUP BY queue, task_type
 ), chosen AS MATERIALIZED (
-    SELECT picked.id
+    SELECT picked.id, picked.is_limited
     FROM lane
     CROSS JOIN LATERAL (
-        SELECT run.id
+        SELECT run.id, run.limit_key_ids IS NOT NULL AS is_limited
         FROM scheduler.task_runs AS run
-        WHERE run.status = 'DISPATCHED' AND run.queue = lane.queue AND run.task_type = lane.task_type
-        ORDER BY run.priority DESC, run.id
+        WHERE run.status = 'DISPATCHED' AND run.assigned_to IS NULL AND run.queue = lane.queue
+          AND run.task_type = lane.task_type
+        ORDER BY run.claim_at NULLS FIRST, run.id
         LIMIT lane.share
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS picked
+    UNION ALL
+    SELECT picked.id, picked.is_limited
+    FROM lane
+    CROSS JOIN session
+    CROSS JOIN LATERAL (
+        SELECT run.id, run.limit_key_ids IS NOT NULL AS is_limited
+        FROM scheduler.task_runs AS run
+        WHERE run.status = 'DISPATCHED' AND run.assigned_to = session.id
+        ORDER BY run.claim_at, run.id
+        LIMIT lane.share
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS picked
+    WHERE lane.queue IS NULL
 ), claimed AS (
     UPDATE scheduler.task_runs AS run
     SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now
     FROM session
-    WHERE run.id = ANY(ARRAY(SELECT id FROM chosen))
+    WHERE run.id = ANY(ARRAY(SELECT id FROM chosen WHERE NOT is_limited))
     RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
               run.interval_from, run.interval_to, run.parameters::text AS parameters, run.trace_context,
-              run.needs_settlement, run.priority, run.item::text AS item, run.shard_index, run.shard_total
+              run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total
 )
 SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
        claimed.scheduled_at, claimed.interval_from, claimed.interval_to, claimed.parameters, claimed.trace_context,
-       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total
+       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total,
+       ARRAY(SELECT id FROM chosen WHERE is_limited) AS limited
 FROM session
 LEFT JOIN claimed ON true
-ORDER BY claimed.priority DESC, claimed.id
+ORDER BY claimed.claim_at NULLS FIRST, claimed.id

@@ -3,7 +3,7 @@
 -- Each plan (members, edges) is sent once, however many flows follow it; roots get their ids first and in order.
 -- With a flow id the runs join that flow. What a run takes over of one of an earlier flow is written by take_over_runs.
 -- A root that waits for earlier runs (which the caller holds locked, so that they cannot end before this is committed)
--- gets an edge from each: its birth status must then be PENDING.
+-- gets an edge from each: its birth status must then be PENDING. Gated runs are never born DISPATCHED.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), member AS MATERIALIZED (
@@ -11,7 +11,9 @@ WITH moment AS MATERIALIZED (
            planned.waiting_on, planned.needs_settlement, planned.trigger_rule, planned.upstreams, planned.expands,
            planned.is_tolerated, planned.successes, planned.failures, planned.skips, planned.retry_of AS retried_id,
            tasks.namespace, tasks.status = 'PAUSED' AS held,
-           version.queue, version.task_type, version.priority, version.max_retries
+           version.queue, version.task_type, version.priority, version.max_retries,
+           version.gated OR (version.dispatch_options ->> 'strategy' IS DISTINCT FROM 'shared'
+                             AND (SELECT state.strategy <> 'shared' FROM scheduler.dispatch_state AS state)) AS gated
     FROM unnest(%(member_plans)s::integer[], %(member_positions)s::integer[], %(member_tasks)s::bigint[],
                 %(member_versions)s::bigint[], %(member_statuses)s::text[], %(member_waiting_on)s::integer[],
                 %(member_needs_settlement)s::boolean[], %(member_trigger_rules)s::text[],
@@ -28,10 +30,11 @@ WITH moment AS MATERIALIZED (
                 %(flow_scheduled_at)s::timestamptz[], %(flow_not_before)s::timestamptz[], %(flow_slots)s::boolean[],
                 %(flow_parameters)s::text[], %(flow_retry_of)s::bigint[], %(flow_traces)s::text[],
                 %(flow_interval_from)s::timestamptz[], %(flow_interval_to)s::timestamptz[],
-                %(flow_awaited_counts)s::integer[], %(flow_ids)s::bigint[], %(flow_group_ids)s::bigint[])
+                %(flow_awaited_counts)s::integer[], %(flow_ids)s::bigint[], %(flow_group_ids)s::bigint[],
+                %(flow_background)s::boolean[])
         WITH ORDINALITY
         AS wish(plan, copies, trigger, scheduled_at, not_before, slot, parameters, retry_of, trace_context,
-                interval_from, interval_to, awaited, flow_id, group_id, ordinal)
+                interval_from, interval_to, awaited, flow_id, group_id, background, ordinal)
     CROSS JOIN LATERAL generate_series(1, wish.copies)
 ), slot AS (
     INSERT INTO scheduler.slots (task_id, scheduled_at, shard_index, last_scheduled_at, count, run_id, zone_data)
@@ -47,6 +50,7 @@ WITH moment AS MATERIALIZED (
     FROM (
         SELECT flow.root_id, flow.ordinal, flow.trigger, flow.scheduled_at, flow.not_before, flow.parameters,
                flow.retry_of, flow.trace_context, flow.interval_from, flow.interval_to, flow.flow_id, flow.group_id,
+               flow.background,
                CASE WHEN member.position = 0 THEN flow.awaited ELSE 0 END AS awaited, member.*
         FROM flow
         JOIN member ON member.plan = flow.plan
@@ -74,19 +78,22 @@ INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, retry_of
                                  max_retries, waiting_on, priority, needs_settlement, held, status, trigger, namespace,
                                  queue, task_type, parameters, trace_context, interval_from, interval_to,
                                  trigger_rule, upstreams, upstream_successes, upstream_failures, upstream_skips,
-                                 expands, group_id)
+                                 expands, group_id, claim_at, gated, background)
 SELECT run.id, run.task_id, run.task_version_id, coalesce(run.flow_id, run.root_id),
        CASE WHEN run.position = 0 THEN coalesce(run.retry_of, run.retried_id) ELSE run.retried_id END,
        coalesce(run.scheduled_at, moment.now),
        coalesce(CASE WHEN run.position = 0 THEN run.not_before END, run.scheduled_at, moment.now),
        moment.now, run.max_retries, run.waiting_on + run.awaited, run.priority, run.needs_settlement, run.held,
-       run.status,
+       CASE WHEN run.status = 'DISPATCHED' AND (run.gated OR run.background) THEN 'PENDING' ELSE run.status END,
        CASE WHEN run.position = 0 OR run.retried_id IS NOT NULL THEN run.trigger ELSE 'DEPENDENCY' END,
        run.namespace, run.queue, run.task_type,
        CASE WHEN run.position = 0 THEN run.parameters::jsonb END,
        run.trace_context, run.interval_from, run.interval_to,
        run.trigger_rule, nullif(run.upstreams, 0), nullif(run.successes, 0), nullif(run.failures, 0),
-       nullif(run.skips, 0), nullif(run.expands, false), run.group_id
+       nullif(run.skips, 0), nullif(run.expands, false), run.group_id,
+       scheduler.claim_at(coalesce(CASE WHEN run.position = 0 THEN run.not_before END, run.scheduled_at, moment.now),
+                          run.priority),
+       nullif(run.gated OR run.background, false), nullif(run.background, false)
 FROM run
 CROSS JOIN moment
 ORDER BY run.position <> 0, run.id

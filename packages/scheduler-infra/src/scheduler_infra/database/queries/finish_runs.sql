@@ -41,13 +41,15 @@ WITH session AS MATERIALIZED (
         not_before = CASE WHEN verdict.status = 'PENDING' THEN session.now + verdict.delay * interval '1 second'
                           ELSE run.not_before END,
         session_id = CASE WHEN verdict.status = 'PENDING' THEN NULL ELSE run.session_id END,
+        stream_id = CASE WHEN verdict.status <> 'PENDING' THEN run.stream_id END,
+        assigned_to = NULL, offered_at = NULL,
         failures = run.failures + (verdict.outcome IN ('FAILED', 'TIMEOUT'))::integer,
         result = verdict.result::jsonb,
         error = verdict.error
     FROM verdict CROSS JOIN session
     WHERE run.id = verdict.id
-    RETURNING run.id, run.status, run.needs_settlement
+    RETURNING run.id, run.status, run.needs_settlement, run.gated
 )
-SELECT finished.id AS run_id, finished.status, finished.needs_settlement
+SELECT finished.id AS run_id, finished.status, finished.needs_settlement, coalesce(finished.gated, false) AS is_gated
 FROM session
 LEFT JOIN finished ON true

@@ -1,5 +1,6 @@
 -- The next flows before an id, newest first, each told whether its root is in the namespace: one probe of the index of
--- members for each flow, however many runs it has and however many flows of one run lie between.
+-- members for each flow, however many runs it has and however many flows of one run lie between. A flow whose root was
+-- removed by retention is no match.
 WITH RECURSIVE walk AS (
     (SELECT run.flow_id
      FROM scheduler.task_runs AS run
@@ -17,7 +18,8 @@ WITH RECURSIVE walk AS (
 ), taken AS MATERIALIZED (
     SELECT flow_id FROM walk WHERE flow_id IS NOT NULL LIMIT %(limit)s
 )
-SELECT root.id AS run_id, %(namespace)s::text IS NULL OR root.namespace = %(namespace)s AS is_match
+SELECT taken.flow_id AS run_id,
+       root.id IS NOT NULL AND (%(namespace)s::text IS NULL OR root.namespace = %(namespace)s) AS is_match
 FROM taken
-JOIN scheduler.task_runs AS root ON root.id = taken.flow_id
-ORDER BY root.id DESC
+LEFT JOIN scheduler.task_runs AS root ON root.id = taken.flow_id
+ORDER BY taken.flow_id DESC

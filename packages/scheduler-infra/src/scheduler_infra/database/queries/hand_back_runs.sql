@@ -24,6 +24,7 @@ WITH session AS MATERIALIZED (
     SET status = CASE WHEN run.cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END,
         completed_at = CASE WHEN run.cancel_requested THEN session.now END,
         session_id = CASE WHEN run.cancel_requested THEN run.session_id END,
+        stream_id = NULL, assigned_to = NULL, offered_at = NULL,
         hand_backs = run.hand_backs + 1,
         not_before = session.now
     FROM session

@@ -1,6 +1,6 @@
 -- PENDING runs with nothing left to wait for, oldest first, locked with their tasks until the commit, and the facts that
 -- their admission is decided from: what is decided is still true when it is written. The conditions on candidates, which
--- leave out what is held or has to be expanded, only spare work: of any PENDING run the facts decide. Lock order: tasks,
+-- leave out what is held, has to be expanded or takes its turn, only spare work: of any PENDING run the facts decide. Lock order: tasks,
 -- then runs. Runs that another dispatcher holds, and those of tasks that are being changed, are stepped over: one slow
 -- change does not keep the runs of all others waiting.
 WITH moment AS MATERIALIZED (
@@ -9,7 +9,7 @@ WITH moment AS MATERIALIZED (
     SELECT run.id, run.task_id
     FROM scheduler.task_runs AS run
     WHERE run.status = 'PENDING' AND run.waiting_on = 0 AND NOT run.held
-      AND run.not_before <= (SELECT now FROM moment) AND run.expands IS NOT TRUE
+      AND run.not_before <= (SELECT now FROM moment) AND run.expands IS NOT TRUE AND run.gated IS NOT TRUE
     ORDER BY run.not_before, run.id
     LIMIT %(limit)s
 ), task AS MATERIALIZED (
@@ -20,7 +20,7 @@ WITH moment AS MATERIALIZED (
     FOR SHARE SKIP LOCKED
 ), due AS MATERIALIZED (
     SELECT run.id, run.task_id, run.status, run.waiting_on, run.held, run.not_before, run.attempt, run.expands,
-           run.group_size
+           run.gated, run.group_size
     FROM scheduler.task_runs AS run
     WHERE run.id = ANY(ARRAY(SELECT id FROM candidate)) AND (SELECT count(*) FROM task) >= 0
     ORDER BY run.id
@@ -31,5 +31,5 @@ SELECT due.id, task.status AS task_status, due.not_before <= moment.now AS is_du
 FROM due
 CROSS JOIN moment
 JOIN task ON task.id = due.task_id
-WHERE due.status = 'PENDING'
+WHERE due.status = 'PENDING' AND due.gated IS NOT TRUE
 ORDER BY due.not_before, due.id

@@ -1,6 +1,7 @@
 -- Declares sessions LOST and moves their runs on, in one transaction, so that nothing slips between two scans.
 -- The predicate "expired" is repeated under the lock: a session that renewed meanwhile is left alone. With `force` the
 -- lease does not matter (its process is known to be dead). Runs of any session that is not ALIVE are swept up as well.
+-- A run that has lost as many sessions as its definition allows (max_losses) is QUARANTINED.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), expired AS MATERIALIZED (
@@ -17,9 +18,11 @@ WITH moment AS MATERIALIZED (
     WHERE session.id = ANY(ARRAY(SELECT id FROM expired))
     RETURNING session.id
 ), orphan AS MATERIALIZED (
-    SELECT run.id, run.attempt, run.session_id, run.started_at, run.losses, run.cancel_requested
+    SELECT run.id, run.attempt, run.session_id, run.started_at, run.cancel_requested,
+           run.losses + 1 >= coalesce((version.dispatch_options ->> 'max_losses')::integer, %(max_losses)s) AS is_last
     FROM scheduler.task_runs AS run
     JOIN scheduler.worker_sessions AS session ON session.id = run.session_id
+    JOIN scheduler.task_versions AS version ON version.id = run.task_version_id
     WHERE run.status = 'RUNNING'
       AND (session.state <> 'ALIVE' OR session.id = ANY(ARRAY(SELECT id FROM expired)))
     ORDER BY run.id
@@ -29,18 +32,20 @@ WITH moment AS MATERIALIZED (
     SELECT orphan.id, orphan.attempt, orphan.session_id, orphan.started_at, moment.now, 'LOST',
            'The worker session was lost.'
     FROM orphan CROSS JOIN moment
-    WHERE NOT orphan.cancel_requested AND orphan.losses + 1 < %(max_losses)s
+    WHERE NOT orphan.cancel_requested AND NOT orphan.is_last
 ), freed AS (
     UPDATE scheduler.task_runs AS run
     SET status = CASE WHEN run.cancel_requested THEN 'CANCELLED'
-                      WHEN run.losses + 1 >= %(max_losses)s THEN 'QUARANTINED'
+                      WHEN orphan.is_last THEN 'QUARANTINED'
                       ELSE 'PENDING' END,
+        stream_id = NULL, assigned_to = NULL, offered_at = NULL,
         losses = run.losses + 1,
-        session_id = CASE WHEN run.cancel_requested OR run.losses + 1 >= %(max_losses)s THEN run.session_id END,
-        completed_at = CASE WHEN run.cancel_requested OR run.losses + 1 >= %(max_losses)s THEN moment.now END,
+        session_id = CASE WHEN run.cancel_requested OR orphan.is_last THEN run.session_id END,
+        completed_at = CASE WHEN run.cancel_requested OR orphan.is_last THEN moment.now END,
         error = CASE WHEN run.cancel_requested THEN 'Cancelled; its worker session was lost.'
-                     WHEN run.losses + 1 >= %(max_losses)s
-                     THEN format('Its worker session was lost %%s times, so it is not tried again.', run.losses + 1)
+                     WHEN orphan.is_last
+                     THEN format('Its worker session was lost %%s, so it is not tried again.',
+                                 CASE run.losses WHEN 0 THEN 'once' ELSE format('%%s times', run.losses + 1) END)
                      ELSE run.error END,
         not_before = moment.now
     FROM orphan CROSS JOIN moment

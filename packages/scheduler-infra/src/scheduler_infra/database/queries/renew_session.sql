@@ -8,7 +8,8 @@ WITH moment AS MATERIALIZED (
     SET lease_expires_at = coalesce(%(now)s::timestamptz, clock_timestamp()) + lease_seconds * interval '1 second',
         last_heartbeat_at = moment.now,
         renewals = renewals + 1,
-        draining = %(draining)s
+        draining = %(draining)s,
+        places = coalesce(%(places)s::integer, session.places)
     FROM moment
     WHERE session.id = %(session_id)s AND session.state = 'ALIVE'
     RETURNING session.id

@@ -17,10 +17,14 @@ WITH moment AS MATERIALIZED (
     SET counts_until = moment.now
     FROM moment
     WHERE period.task_id IN (SELECT id FROM changed) AND %(status)s = 'INACTIVE' AND period.counts_until IS NULL
+), unlimited AS (
+    DELETE FROM scheduler.task_limits
+    WHERE task_id IN (SELECT id FROM changed) AND %(status)s = 'INACTIVE'
 ), recalled AS (
     UPDATE scheduler.task_runs
     SET status = CASE WHEN %(status)s = 'INACTIVE' THEN 'CANCELLED' ELSE 'PENDING' END,
         held = (%(status)s = 'PAUSED'),
+        stream_id = NULL, limit_key_ids = NULL, assigned_to = NULL, offered_at = NULL,
         completed_at = CASE WHEN %(status)s = 'INACTIVE' THEN moment.now END,
         error = CASE WHEN %(status)s = 'INACTIVE' THEN 'The task was deleted before this run started.' ELSE error END
     FROM moment

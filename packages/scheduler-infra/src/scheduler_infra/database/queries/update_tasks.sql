@@ -1,5 +1,6 @@
 -- One more version of each task, in the order given. Runs that nobody has claimed take the new version, queue,
--- type and priority in the same transaction: what was answered holds for whatever starts later.
+-- type and priority in the same transaction: what was answered holds for whatever starts later. Gated ones are sorted
+-- into their streams anew.
 -- A schedule that stays keeps its stored due instant: the caller's may be older than a resume or a slot in between.
 -- Another one counts from now on, or from just before its first slot when that has passed already, which it has only
 -- where no schedule counted before; the caller has recorded what passed of the former one.
@@ -7,12 +8,15 @@ WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), definition AS MATERIALIZED (
     SELECT wide.*, nextval('scheduler.task_versions_id_seq') AS version_id,
-           wide.flow_options ?| ARRAY['when', 'sub_flow', 'shards', 'map_over', 'broadcast'] AS expands
+           wide.flow_options ?| ARRAY['when', 'sub_flow', 'shards', 'map_over', 'broadcast'] AS expands,
+           wide.dispatch_options ->> 'strategy' IS DISTINCT FROM 'shared'
+               AND (SELECT state.strategy <> 'shared' FROM scheduler.dispatch_state AS state) AS is_chosen_for
     FROM jsonb_to_recordset(%(definitions)s::jsonb) AS wide(
         task_id bigint, namespace text, name text, description text, task_type text, parameters jsonb,
         schedule jsonb, dependencies jsonb, queue text, priority smallint, timeout_seconds double precision,
         max_retries integer, retry jsonb, misfire text, misfire_grace_seconds double precision,
-        misfire_runs_max integer, overlap text, flow_options jsonb, parameters_schema jsonb,
+        misfire_runs_max integer, overlap text, flow_options jsonb, dispatch_options jsonb, gated boolean,
+        parameters_schema jsonb,
         next_due_at timestamptz)
 ), changed AS (
     UPDATE scheduler.tasks
@@ -25,10 +29,11 @@ WITH moment AS MATERIALIZED (
     INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, schedule,
                                          dependencies, queue, priority, timeout_seconds, max_retries, retry,
                                          misfire, misfire_grace_seconds, misfire_runs_max, overlap, flow_options,
-                                         parameters_schema, created_at)
+                                         dispatch_options, gated, parameters_schema, created_at)
     SELECT version_id, task_id, changed.version, task_type, description, parameters, nullif(schedule, 'null'::jsonb),
            dependencies, queue, priority, timeout_seconds, max_retries, retry, misfire, misfire_grace_seconds,
-           misfire_runs_max, overlap, flow_options, nullif(parameters_schema, 'null'::jsonb), now
+           misfire_runs_max, overlap, flow_options, dispatch_options, gated,
+           nullif(parameters_schema, 'null'::jsonb), now
     FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
 ), replanned AS MATERIALIZED (
     SELECT definition.task_id, definition.schedule, definition.next_due_at, changed.status,
@@ -66,7 +71,11 @@ WITH moment AS MATERIALIZED (
     SET task_version_id = definition.version_id, queue = definition.queue, task_type = definition.task_type,
         priority = definition.priority, max_retries = definition.max_retries,
         expands = nullif(definition.expands, false),
-        status = CASE WHEN definition.expands THEN 'PENDING' ELSE task_runs.status END
+        gated = nullif(definition.gated OR task_runs.background IS TRUE OR definition.is_chosen_for, false),
+        stream_id = NULL, limit_key_ids = NULL, assigned_to = NULL, offered_at = NULL,
+        claim_at = scheduler.claim_at(task_runs.not_before, definition.priority),
+        status = CASE WHEN definition.expands OR definition.gated OR task_runs.gated THEN 'PENDING'
+                      ELSE task_runs.status END
     FROM definition
     -- A group that has its runs goes on with them as it was made.
     WHERE task_runs.task_id = definition.task_id AND task_runs.status IN ('PENDING', 'DISPATCHED')

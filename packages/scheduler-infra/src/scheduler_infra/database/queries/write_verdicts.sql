@@ -1,10 +1,10 @@
 -- Writes what was decided for runs that this transaction has locked. `is_later` says that something is to be done later
--- of which no dispatcher knows yet: the run is to be admitted when its time comes, or to be expanded.
+-- of which no dispatcher knows yet: the run is to be admitted when its time comes, to be expanded, or to take its turn.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 )
 UPDATE scheduler.task_runs AS run
-SET status = verdict.status,
+SET status = CASE WHEN verdict.status = 'DISPATCHED' AND run.gated THEN 'PENDING' ELSE verdict.status END,
     waiting_on = CASE WHEN verdict.status = 'DISPATCHED' THEN 0 ELSE verdict.waiting_on END,
     held = verdict.held AND verdict.status = 'PENDING',
     upstreams = coalesce(verdict.upstreams, run.upstreams),
@@ -15,6 +15,8 @@ SET status = verdict.status,
     skip_reason = verdict.skip_reason,
     not_before = CASE WHEN verdict.status IN ('PENDING', 'DISPATCHED') AND verdict.waiting_on = 0
                       THEN greatest(run.not_before, moment.now) ELSE run.not_before END,
+    claim_at = CASE WHEN verdict.status IN ('PENDING', 'DISPATCHED') AND verdict.waiting_on = 0
+                    THEN scheduler.claim_at(greatest(run.not_before, moment.now), run.priority) ELSE run.claim_at END,
     completed_at = CASE WHEN verdict.status NOT IN ('PENDING', 'DISPATCHED') THEN moment.now END,
     error = coalesce(verdict.error, run.error)
 FROM moment

@@ -1,0 +1,147 @@
+"""Which workers may take a run, and how a batch of runs is given to them."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from scheduler_core.interfaces.dispatch_strategy import DispatchStrategy
+from scheduler_core.models.dispatch import Placement, StreamKey, WorkerView
+from scheduler_core.models.dispatch_options import SHARED_STRATEGY
+
+HASH_STRATEGY = "consistent_hash"
+RESOURCE_STRATEGY = "resource_aware"
+LEAST_LOADED_STRATEGY = "least_loaded"
+
+_OWN_QUEUE = "@"
+# Amounts are added up as floats: 0.1 three times is more than 0.3 by less than this share.
+_ROUNDING = 1e-9
+
+_Demand = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+class Workers:
+    """A snapshot of workers that is brought up to date as runs are given to them; the views handed in stay as they are.
+
+    Looking up who may take a run costs as much as there are workers of its queue, type and tags.
+    """
+
+    def __init__(self, views: Iterable[WorkerView]) -> None:
+        ordered = sorted(views, key=lambda view: view.session_id)
+        self._by_id = {view.session_id: msgspec.structs.replace(view, used=dict(view.used)) for view in ordered}
+        self._groups: dict[_Demand, list[list[WorkerView]]] = {}
+        self._last_turn = max((view.turn for view in ordered), default=0)
+
+    def eligible(self, stream: StreamKey) -> list[WorkerView]:
+        """Those that can take a run of this stream now, in ascending order of session id.
+
+        They take its queue and type, have its required tags and none of its forbidden ones, have a free place, and have
+        left what it requests. Of those only the ones with most of its preferred tags.
+        """
+        for group in self._grouped(stream):
+            able = [view for view in group if view.free and fits(view, stream)]
+            if able:
+                return able
+        return []
+
+    def take(self, session_id: int, stream: StreamKey) -> None:
+        """Count a run of this stream as given to the session; KeyError when there is no such session."""
+        view = self._by_id[session_id]
+        view.assigned += 1
+        for name, amount in stream.resources:
+            view.used[name] = view.used.get(name, 0.0) + amount
+        self._last_turn += 1
+        view.turn = self._last_turn
+        if stream.task_type not in view.recent_types:
+            view.recent_types |= {stream.task_type}
+
+    def _grouped(self, stream: StreamKey) -> list[list[WorkerView]]:
+        """Whoever takes such runs at all, most preferred tags first."""
+        demand = (
+            stream.queue,
+            stream.task_type,
+            stream.required_tags,
+            stream.preferred_tags,
+            stream.forbidden_tags,
+        )
+        groups = self._groups.get(demand)
+        if groups is None:
+            by_score: dict[int, list[WorkerView]] = {}
+            for view in self._by_id.values():
+                if takes(view, stream):
+                    by_score.setdefault(len(view.tags.intersection(stream.preferred_tags)), []).append(view)
+            groups = self._groups[demand] = [by_score[score] for score in sorted(by_score, reverse=True)]
+        return groups
+
+
+def takes(view: WorkerView, stream: StreamKey) -> bool:
+    """Whether a worker serves the queue and type and has the right tags; free places and resources do not count."""
+    return (
+        (stream.queue in view.queues or stream.queue == f"{_OWN_QUEUE}{view.worker_id}")
+        and stream.task_type in view.task_types
+        and view.tags.issuperset(stream.required_tags)
+        and view.tags.isdisjoint(stream.forbidden_tags)
+    )
+
+
+def needs_placement(stream: StreamKey, default_strategy: str) -> bool:
+    """Whether a worker is chosen for its runs; those of a worker's own queue have theirs."""
+    if stream.queue.startswith(_OWN_QUEUE):
+        return False
+    return bool(
+        (stream.strategy or default_strategy) != SHARED_STRATEGY
+        or stream.required_tags
+        or stream.preferred_tags
+        or stream.forbidden_tags
+        or stream.resources
+        or stream.hash_value is not None
+    )
+
+
+def place(
+    placements: Sequence[Placement], workers: Workers, choose: Callable[[str | None], DispatchStrategy | None]
+) -> list[int | None]:
+    """The session of each run, in order; None: the run waits. `workers` is brought up to date with each choice.
+
+    `choose` gives the strategy of a name, or the default one for None. Runs whose strategy it does not know wait, and
+    so do those for which a strategy names a session that was not offered. Where nobody is to be chosen and yet somebody
+    must be, `consistent_hash` decides for a hash value, `resource_aware` for resources, and `least_loaded` for tags.
+    """
+    return [_place(placement, workers, choose) for placement in placements]
+
+
+def _place(
+    placement: Placement, workers: Workers, choose: Callable[[str | None], DispatchStrategy | None]
+) -> int | None:
+    stream = placement.stream
+    offered = workers.eligible(stream)
+    if not offered:
+        return None
+    strategy = choose(stream.strategy)
+    if strategy is not None and strategy.name == SHARED_STRATEGY:
+        strategy = choose(instead_of_shared(stream))
+    if strategy is None:
+        return None
+    session_id = strategy.choose(placement, offered)
+    if session_id is None or all(view.session_id != session_id for view in offered):
+        return None
+    workers.take(session_id, stream)
+    return session_id
+
+
+def instead_of_shared(stream: StreamKey) -> str:
+    """The strategy that decides where nobody is to be chosen and yet somebody must be."""
+    if stream.hash_value is not None:
+        return HASH_STRATEGY
+    return RESOURCE_STRATEGY if stream.resources else LEAST_LOADED_STRATEGY
+
+
+def fits(view: WorkerView, stream: StreamKey) -> bool:
+    """Whether a worker has left what a run of the stream requests."""
+    return all(
+        amount <= left(view, name) + _ROUNDING * view.resources.get(name, 0.0) for name, amount in stream.resources
+    )
+
+
+def left(view: WorkerView, name: str) -> float:
+    """How much of a resource nothing has been promised of; 0 for one that the worker does not report."""
+    return view.resources.get(name, 0.0) - view.used.get(name, 0.0)

@@ -1,0 +1,12 @@
+-- Puts off the start of a run that waits for nothing but its time. What is claimable, sorted into a stream, expanded or
+-- was claimed before is left alone: it is past that.
+UPDATE scheduler.task_runs AS run
+SET not_before = wish.start, claim_at = scheduler.claim_at(wish.start, run.priority),
+    parameters = %(parameters)s::jsonb
+FROM (
+    SELECT least(coalesce(%(now)s::timestamptz, clock_timestamp()) + %(seconds)s * interval '1 second',
+                 %(latest)s::timestamptz) AS start
+) AS wish
+WHERE run.id = %(run_id)s AND run.status = 'PENDING' AND run.attempt = 0 AND run.waiting_on = 0
+  AND run.group_size IS NULL AND run.stream_id IS NULL
+RETURNING run.id

@@ -1,0 +1,17 @@
+-- Live sessions that take new runs, and what they run or are meant to: by stream, NULL for runs that are in none.
+SELECT session.id AS session_id, session.worker_id, session.queues, session.task_types, session.tags, session.places,
+       session.resources,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(held.stream_id, held.task_type, held.count))
+                 FROM (SELECT run.stream_id, run.task_type, count(*) AS count
+                       FROM scheduler.task_runs AS run
+                       WHERE run.session_id = session.id AND run.status = 'RUNNING'
+                       GROUP BY run.stream_id, run.task_type) AS held), '[]') AS running,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(given.stream_id, given.task_type, given.count))
+                 FROM (SELECT run.stream_id, run.task_type, count(*) AS count
+                       FROM scheduler.task_runs AS run
+                       WHERE run.assigned_to = session.id AND run.status = 'DISPATCHED'
+                       GROUP BY run.stream_id, run.task_type) AS given), '[]') AS assigned
+FROM scheduler.worker_sessions AS session
+WHERE session.state = 'ALIVE' AND NOT session.draining
+  AND session.lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
+ORDER BY session.id

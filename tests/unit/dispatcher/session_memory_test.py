@@ -1,0 +1,82 @@
+"""What a dispatcher remembers of the sessions that it has chosen."""
+
+from fixtures.clock import FrozenClock
+from fixtures.dispatch_views import build_view
+from scheduler_core.models.dispatch import WorkerView
+from scheduler_dispatcher.session_memory import SessionMemory
+
+
+def ids(views: list[WorkerView]) -> list[int]:
+    """Who is offered."""
+    return [view.session_id for view in views]
+
+
+def test_dispatcher_unit_memory_tells_when_each_was_chosen(frozen_clock: FrozenClock) -> None:
+    """The later a session was chosen the greater its turn; what was given stays as it is."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    views = [build_view(number) for number in (1, 2, 3)]
+    for session_id in (2, 1, 2):
+        memory.chosen(session_id)
+    assert [view.turn for view in memory.apply(views)] == [2, 3, 0]
+    assert [view.turn for view in views] == [0, 0, 0]
+
+
+def test_dispatcher_unit_memory_keeps_task_types(frozen_clock: FrozenClock) -> None:
+    """A type that a session was given lately stays known when its runs have ended; very old ones are forgotten."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    memory.chosen(1, "shell")
+    memory.chosen(1, "shell")
+    (view,) = memory.apply([build_view(1, recent_types=frozenset({"http"}))])
+    assert view.recent_types == {"shell", "http"}
+    for number in range(16):
+        memory.chosen(1, f"type-{number}")
+    (view,) = memory.apply([build_view(1)])
+    assert "shell" not in view.recent_types
+    assert len(view.recent_types) == 16
+
+
+def test_dispatcher_unit_memory_leaves_out_who_missed_a_run(frozen_clock: FrozenClock) -> None:
+    """For three times the time-out the others are offered, then it is one of them again."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    views = [build_view(number) for number in (1, 2)]
+    memory.missed(1)
+    frozen_clock.advance(29)
+    assert ids(memory.apply(views)) == [2]
+    frozen_clock.advance(1)
+    assert ids(memory.apply(views)) == [1, 2]
+
+
+def test_dispatcher_unit_memory_keeps_who_cannot_be_replaced(frozen_clock: FrozenClock) -> None:
+    """When all have missed a run all are offered, and so is one that alone has a queue, type, tag or resource."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    for session_id in (1, 2):
+        memory.missed(session_id)
+    assert ids(memory.apply([build_view(1), build_view(2)])) == [1, 2]
+    plain = build_view(3)
+    for special in (
+        build_view(1, queues=frozenset({"default", "gpu"})),
+        build_view(1, task_types=frozenset({"shell", "python"})),
+        build_view(1, tags=frozenset({"eu"})),
+        build_view(1, resources={"gpu": 1.0}),
+    ):
+        assert ids(memory.apply([special, plain])) == [1, 3]
+    assert ids(memory.apply([build_view(1, queues=frozenset({"default", "@w1"})), plain])) == [3]
+
+
+def test_dispatcher_unit_memory_covers_a_worker_by_several_others(frozen_clock: FrozenClock) -> None:
+    """Each queue and type needs another worker, not all of them the same one."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    memory.missed(1)
+    shells, https = build_view(2, task_types=frozenset({"shell"})), build_view(3, task_types=frozenset({"http"}))
+    assert ids(memory.apply([build_view(1), shells, https])) == [2, 3]
+    assert ids(memory.apply([build_view(1), shells])) == [1, 2]
+
+
+def test_dispatcher_unit_memory_does_not_grow_for_ever(frozen_clock: FrozenClock) -> None:
+    """The sessions chosen longest ago are forgotten beyond ten thousand."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    for session_id in range(10_001):
+        memory.chosen(session_id, "shell")
+    first, second = memory.apply([build_view(0), build_view(1)])
+    assert (first.turn, first.recent_types) == (0, frozenset())
+    assert (second.turn, second.recent_types) == (2, frozenset({"shell"}))
