@@ -129,6 +129,10 @@ bench-schedule: sync  ## Measure how schedules are computed and fired; prints JS
 bench-flow: sync  ## Measure the steps of flows and flows of many runs; prints JSON lines
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.flows $(BENCH_ARGS)
 
+.PHONY: bench-dispatch
+bench-dispatch: sync  ## Measure whose turn it is and how many run at once, workers killed; prints JSON lines
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.dispatch $(BENCH_ARGS)
+
 .PHONY: torture-flow
 torture-flow: sync  ## Run a thousand random flows while dispatchers are killed, and compare with a reference; some minutes
 	@PYTHONPATH=tests $(BIN)/python -m torture.flows $(TORTURE_ARGS)

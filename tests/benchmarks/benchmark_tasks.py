@@ -1,5 +1,6 @@
 """The bodies that benchmarks run."""
 
+import asyncio
 import os
 from functools import cache
 
@@ -21,3 +22,8 @@ async def write_line() -> None:
 def _lines() -> int:
     # One write to a file opened for appending is never mixed with another's.
     return os.open(os.environ["BENCHMARK_LINES"], os.O_WRONLY | os.O_APPEND)
+
+
+async def keyed_nap(seconds: float, key: str, weight: float) -> None:
+    """Sleep in the worker's loop; the key and the weight are for the dispatcher."""
+    await asyncio.sleep(seconds)

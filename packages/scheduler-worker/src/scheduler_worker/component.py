@@ -50,7 +50,11 @@ class WorkerComponent(Component, ReloadableComponent):
 
         async def open_single(purpose: str) -> Store:
             return await open_store(
-                database, state_dir=settings.state_dir, application_name=f"scheduler-{purpose}", max_connections=1
+                database,
+                state_dir=settings.state_dir,
+                application_name=f"scheduler-{purpose}",
+                max_connections=1,
+                keeps_plans=True,
             )
 
         with set_up_observability(settings.section(ObservabilityConfig), "worker"):

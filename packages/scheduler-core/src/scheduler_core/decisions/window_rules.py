@@ -51,7 +51,7 @@ class Windows:
             for each in StreamClass
         }
         self._near: Counter[Lane] = Counter(
-            {lane: math.ceil(background_share * places[lane]) for lane in self._lanes if places[lane]}
+            {lane: _near(math.ceil(background_share * places[lane])) for lane in self._lanes if places[lane]}
         )
         self._keys = {key.id: headroom(key) for key in facts.limit_keys}
         # By key and lane: what is claimable in a lane whose workers are busy must not keep others waiting.
@@ -93,6 +93,14 @@ class Windows:
     def _draw(self, stream: Stream, count: int) -> None:
         for key_id in stream.limit_key_ids:
             self._offered[key_id, stream.lane] += count
+
+
+def _near(share: int) -> int:
+    """How many background runs go before all others at a time, so that `share` places are theirs.
+
+    Half as many again as are to run: between the end of one and the start of the next one lies a dispatcher's look.
+    """
+    return share + math.ceil(share / 2)
 
 
 def wanted_heads(facts: WindowFacts, windows: Windows) -> dict[int, int]:

@@ -10,9 +10,16 @@ __all__ = ["DatabaseConfig", "open_store", "resolve_direct_url", "resolve_url"]
 
 
 async def open_store(
-    config: DatabaseConfig, *, state_dir: Path, application_name: str, max_connections: int | None = None
+    config: DatabaseConfig,
+    *,
+    state_dir: Path,
+    application_name: str,
+    max_connections: int | None = None,
+    keeps_plans: bool = False,
 ) -> Store:
     """Connect to the configured database and check that it can be used.
+
+    `keeps_plans` is for who repeats few statements very often: they are planned once, whatever they are asked with.
 
     Raises StoreUnavailableError when it cannot be reached or not be written to, SchemaVersionError when it needs
     `scheduler-infra db upgrade`.
@@ -24,6 +31,7 @@ async def open_store(
         config,
         application_name=application_name,
         max_connections=max_connections or config.max_connections,
+        keeps_plans=keeps_plans,
     )
     store = PostgresStore(pool)
     try:

@@ -224,7 +224,7 @@ def _cancels() -> int:
 
 
 async def open_pool(
-    url: str, config: DatabaseConfig, *, application_name: str, max_connections: int
+    url: str, config: DatabaseConfig, *, application_name: str, max_connections: int, keeps_plans: bool = False
 ) -> AsyncConnectionPool[AsyncConnection[Any]]:
     """Connect; raises StoreUnavailableError with the server's own reason when the first connection fails.
 
@@ -245,6 +245,9 @@ async def open_pool(
             # A direct address beside this one says the same.
             pooled = bool(config.direct_url) or await is_pooled(first)
     settings = _session_settings(config)
+    if keeps_plans and not pooled:
+        # Else the planner finds the plan for the given numbers a little cheaper, and plans each claim again.
+        settings["plan_cache_mode"] = "force_generic_plan"
 
     async def configure(connection: AsyncConnection[Any]) -> None:
         if isinstance(connection, ScopedConnection):
