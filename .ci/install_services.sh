@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs Debian's RabbitMQ, PostgreSQL and libfaketime where they are missing, for the tests that need the real ones: as
-# root, through apt, starting nothing. Elsewhere it changes nothing; the tests then report in one loud line what was not run.
+# Installs Debian's RabbitMQ, Redis, PostgreSQL, PgBouncer and libfaketime where they are missing, for the tests that need the
+# real ones: as root, through apt, starting nothing. Elsewhere it changes nothing; the tests then report in one loud line what
+# was not run.
 set -euo pipefail
 
 missing=()

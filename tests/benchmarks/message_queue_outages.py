@@ -89,9 +89,9 @@ class Outages:
         self.gone: list[tuple[float, float]] = []
         """Spans of time in which the broker was away."""
 
-    def start(self) -> None:
-        """Two dispatchers, two workers, and the load."""
-        self.site.start(dispatchers=2, workers=2, message_queue_url=self.broker.url)
+    def start(self, *, dispatchers: int = 2) -> None:
+        """Dispatchers, two workers, and the load."""
+        self.site.start(dispatchers=dispatchers, workers=2, message_queue_url=self.broker.url)
         self.site.create_task("line")
         self.load.start()
 

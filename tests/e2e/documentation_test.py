@@ -21,11 +21,13 @@ from fixtures.documentation import EXECUTED, ROOT, Block, Reader, all_blocks, bl
 from fixtures.ledger import assert_ledger_is_clean
 from fixtures.pgbouncer import require_pgbouncer
 from fixtures.processes import RunningProcess, SchedulerProcesses, free_port, wait_until
+from fixtures.redis_server import RedisServer
 from scheduler_infra.database.embedded.server_account import server_account
 
 ONE_HOST = ROOT / "docs/deployment/one-host.md"
 TWO_HOSTS = ROOT / "docs/deployment/two-hosts.md"
 POOLER = ROOT / "docs/deployment/pooler.md"
+MESSAGE_QUEUES = ROOT / "docs/message-queues.md"
 QUICKSTART = ROOT / "examples/quickstart/README.md"
 LEDGER = ROOT / "docs/ledger.md"
 SCHEDULES = ROOT / "docs/schedules.md"
@@ -51,6 +53,7 @@ PAGES = {
     QUARANTINE,
     RETENTION,
     POOLER,
+    MESSAGE_QUEUES,
     FLOWS,
     FLOW_EXAMPLES,
 }
@@ -399,6 +402,41 @@ def test_pooler_page_works_as_written(
     finally:
         if (written := folder / "pooler.pid").exists():
             os.kill(int(written.read_text()), signal.SIGTERM)
+
+
+@pytest.mark.timeout(400)
+def test_message_queues_page_works_as_written(
+    scheduler_processes: SchedulerProcesses,
+    rabbitmq_server: RabbitMQServer,
+    redis_server: RedisServer,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Typed as it stands, the page gives rings over RabbitMQ and Redis to users who may do no more, and an outage."""
+    folder = scheduler_processes.directory
+    settings = " ".join(f"'{name}={value}'" for name, value in rabbitmq_server.environment.items())
+    _write_programs(
+        folder / "bin",
+        {
+            "apt-get": '[ "$1 $2" = "install --yes" ] && shift 2 && dpkg-query -W "$@" >/dev/null',
+            "rabbitmqctl": f'exec env {settings} /usr/lib/rabbitmq/bin/rabbitmqctl "$@"',
+            "redis-cli": f'exec /usr/bin/redis-cli -e -p {redis_server.port} "$@"',
+        },
+    )
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    environment = _as_in_a_terminal(scheduler_processes, *kept)
+    environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
+    replacements = {
+        ":5672/": f":{rabbitmq_server.port}/",
+        ":6379": f":{redis_server.port}",
+        "/etc/scheduler": str(scheduler_processes.config_dir),
+    }
+    reader = Reader(scheduler_processes, ROOT, environment)
+    blocks = [replace(block, text=_replaced(block.text, replacements)) for block in _commands(MESSAGE_QUEUES)]
+    _follow(reader, blocks, request)
+    assert_ledger_is_clean(scheduler_processes)
+    (up,) = scheduler_processes.started
+    up.interrupt()
+    assert up.wait() == 0
 
 
 def _as_in_a_terminal(processes: SchedulerProcesses, *kept: str) -> dict[str, str]:

@@ -148,9 +148,13 @@ async def test_api_integration_is_not_ready_without_a_database(open_api: OpenApi
 async def test_api_integration_is_degraded_without_a_broker(open_api: OpenApi, rings: InMemoryWire) -> None:
     """D18: a broker that is away is told, and does not take the API out of service."""
     rings.go_down()
-    answer = await (await open_api(None)).get("/health/ready")
+    client = await open_api(None)
+    answer = await client.get("/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["parts"]["message_queue"]["detail"]
+    assert "scheduler_message_queue_up 0\n" in (await client.get("/metrics")).text
+    rings.come_back()
+    assert "scheduler_message_queue_up 1\n" in (await client.get("/metrics")).text
 
 
 async def test_api_integration_measures_the_system(open_api: OpenApi, store: Store) -> None:

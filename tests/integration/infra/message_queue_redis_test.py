@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fixtures.certificates import make_certificates
 from fixtures.contracts.message_queue_contract import MessageQueueContract, opened, rings_through, until
+from fixtures.processes import free_port
 from fixtures.redis_server import RedisServer, running_redis
 from fixtures.tcp_proxy import TcpProxy
 from scheduler_core.errors import MessageQueueUnavailableError
@@ -173,3 +175,32 @@ async def test_message_queue_integration_redis_refusals_are_told_once(caplog: py
             assert [record.levelname for record in caplog.records].count("WARNING") == 1
             assert len(caplog.records) <= 2
             assert "swordfish" not in str(caught.value) + str([vars(record) for record in caplog.records])
+
+
+async def test_message_queue_integration_rings_over_redis_with_tls(tmp_path: Path) -> None:
+    """rediss:// trusts the named authority alone, and shows the certificate that the server wants."""
+    port, made = free_port(), make_certificates(tmp_path, "ringer")
+    files = {"tls_ca_file": str(made.authority), "tls_cert_file": str(made.client)}
+    files["tls_key_file"] = str(made.client_key)
+    options = [
+        f"tls-port {port}",
+        f"tls-ca-cert-file {made.authority}",
+        f"tls-cert-file {made.server}",
+        f"tls-key-file {made.server_key}",
+        "tls-auth-clients yes",
+    ]
+    url = f"rediss://127.0.0.1:{port}"
+    with running_redis(options):
+        queue = open_queue(url, **files)
+        async with queue.listen("session-1") as bell:
+            await rings_through(queue, "session-1", bell)
+            await queue.check()
+        await queue.close()
+        for settings, reason in (
+            ({}, "certificate verify failed"),
+            ({"tls_ca_file": files["tls_ca_file"]}, "Redis at"),
+        ):
+            queue = open_queue(url, **settings)
+            with pytest.raises(MessageQueueUnavailableError, match=reason):
+                await queue.check()
+            await queue.close()

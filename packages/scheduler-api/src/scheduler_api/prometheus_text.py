@@ -15,6 +15,16 @@ def gauges_text(statistics: SystemStatistics | None, dispatch: DispatchStatistic
     return "\n".join([*_lines(statistics), *(_dispatch_lines(dispatch) if dispatch is not None else ())]) + "\n"
 
 
+def message_queue_text(*, is_up: bool) -> str:
+    """The gauge of the message queue, as this process sees it.
+
+    >>> message_queue_text(is_up=False).splitlines()[-1]
+    'scheduler_message_queue_up 0'
+    """
+    explanation = "Whether the message queue takes rings; without it work is found by polling."
+    return "\n".join(_gauge("message_queue_up", explanation, int(is_up))) + "\n"
+
+
 def _lines(statistics: SystemStatistics | None) -> Iterator[str]:
     yield from _gauge("database_up", "Whether the database answered.", 0 if statistics is None else 1)
     if statistics is None:

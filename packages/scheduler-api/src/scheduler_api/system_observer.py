@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from scheduler_api.prometheus_text import gauges_text
+from scheduler_api.prometheus_text import gauges_text, message_queue_text
 from scheduler_api.schemas.health_schema import HealthPart, Readiness
 from scheduler_core.errors import MessageQueueError, SchedulerError, SchemaVersionError
 from scheduler_core.interfaces import Clock, MessageQueue, Store
@@ -69,12 +69,20 @@ class SystemObserver:
 
     async def metrics_text(self) -> str:
         """What this process measures, and what the database counts; without a database the first alone."""
-        try:
-            whole = gauges_text(await self._limited(self.statistics()), await self._limited(self.dispatch_statistics()))
-        except (SchedulerError, TimeoutError):
-            whole = gauges_text(None)
+        whole, is_up = await asyncio.gather(self._database_text(), self._is_message_queue_up())
         own = self._component_metrics()
+        whole = message_queue_text(is_up=is_up) + whole
         return f"{own.rstrip()}\n{whole}" if own.strip() else whole
+
+    async def _database_text(self) -> str:
+        try:
+            return gauges_text(await self._limited(self.statistics()), await self._limited(self.dispatch_statistics()))
+        except (SchedulerError, TimeoutError):
+            return gauges_text(None)
+
+    async def _is_message_queue_up(self) -> bool:
+        # Asked only when it does not seem so: whoever measures often does not connect often.
+        return self._queue.is_connected or (await self._message_queue_part()).status == "ok"
 
     async def _database_part(self) -> dict[str, HealthPart]:
         async def check() -> None:
