@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.broker import RabbitMQServer
+from fixtures.broker import RabbitMQServer, running_rabbitmq
 from fixtures.database import DEBIAN_BIN_DIRS
 from fixtures.documentation import EXECUTED, ROOT, Block, Reader, all_blocks, blocks_of, count_blocks
 from fixtures.ledger import assert_ledger_is_clean
@@ -404,16 +404,23 @@ def test_pooler_page_works_as_written(
             os.kill(int(written.read_text()), signal.SIGTERM)
 
 
+@pytest.fixture
+def own_rabbitmq_server() -> Iterator[RabbitMQServer]:
+    """Another RabbitMQ, where no page has made its user yet."""
+    with running_rabbitmq() as server:
+        yield server
+
+
 @pytest.mark.timeout(400)
 def test_message_queues_page_works_as_written(
     scheduler_processes: SchedulerProcesses,
-    rabbitmq_server: RabbitMQServer,
+    own_rabbitmq_server: RabbitMQServer,
     redis_server: RedisServer,
     request: pytest.FixtureRequest,
 ) -> None:
     """Typed as it stands, the page gives rings over RabbitMQ and Redis to users who may do no more, and an outage."""
     folder = scheduler_processes.directory
-    settings = " ".join(f"'{name}={value}'" for name, value in rabbitmq_server.environment.items())
+    settings = " ".join(f"'{name}={value}'" for name, value in own_rabbitmq_server.environment.items())
     _write_programs(
         folder / "bin",
         {
@@ -426,7 +433,7 @@ def test_message_queues_page_works_as_written(
     environment = _as_in_a_terminal(scheduler_processes, *kept)
     environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
     replacements = {
-        ":5672/": f":{rabbitmq_server.port}/",
+        ":5672/": f":{own_rabbitmq_server.port}/",
         ":6379": f":{redis_server.port}",
         "/etc/scheduler": str(scheduler_processes.config_dir),
     }
