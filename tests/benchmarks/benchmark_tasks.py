@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from functools import cache
 
 from scheduler_worker.current_run import current_run
@@ -27,3 +28,18 @@ def _lines() -> int:
 async def keyed_nap(seconds: float, key: str, weight: float) -> None:
     """Sleep in the worker's loop; the key and the weight are for the dispatcher."""
     await asyncio.sleep(seconds)
+
+
+async def keyed_lines(seconds: float, key: str) -> None:
+    """The same, and a line each when it begins and when it ends, or is stopped because its worker lost it."""
+    _write_moment("begin", key)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        _write_moment("end", key)
+
+
+def _write_moment(what: str, key: str) -> None:
+    run = current_run()
+    assert run is not None
+    os.write(_lines(), f"{what} {os.getpid()} {run.run_id} {run.attempt} {key} {time.time():.6f}\n".encode())

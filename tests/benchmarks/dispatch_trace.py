@@ -1,8 +1,8 @@
 """Whether a recorded trace of starts keeps a limit: by key, at every moment and in every window."""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 STARTS = """
@@ -22,6 +22,27 @@ class Start(NamedTuple):
     key: str
     started_at: datetime
     ended_at: datetime
+
+
+def starts_of_lines(text: str, killed_at: Mapping[int, datetime]) -> list[Start]:
+    """The attempts by the lines that their jobs wrote; one without an end ended when its process was killed.
+
+    AssertionError for an attempt that has begun twice, or has no end and no kill.
+    """
+    begun: dict[tuple[str, str], tuple[str, int, datetime]] = {}
+    ended: dict[tuple[str, str], datetime] = {}
+    for line in text.splitlines():
+        what, pid, run_id, attempt, key, seconds = line.split()
+        moment = datetime.fromtimestamp(float(seconds), UTC)
+        if what == "end":
+            ended[run_id, attempt] = moment
+            continue
+        assert (run_id, attempt) not in begun, f"attempt {attempt} of run {run_id} has begun twice"
+        begun[run_id, attempt] = key, int(pid), moment
+    return [
+        Start(key, moment, ended[attempt] if attempt in ended else killed_at[pid])
+        for attempt, (key, pid, moment) in begun.items()
+    ]
 
 
 def most_at_once(starts: Sequence[Start]) -> int:

@@ -84,3 +84,40 @@ def test_run_components_leaves_without_jobs_that_do_not_end(job: str) -> None:
 
     assert done.returncode == 1
     assert "Some jobs do not end" in done.stderr
+
+
+_BRIEF = """
+import asyncio, gc
+from pathlib import Path
+from scheduler_core.config import Settings
+from scheduler_core.runtime import component_process
+from scheduler_core.runtime.component_registry import Selection
+
+class Brief:
+    name, order = "brief", 0
+
+    async def run(self, ready, stopping):
+        print(gc.get_freeze_count() > 0)
+        ready("here")
+        await asyncio.sleep(0.2)
+        print(gc.get_freeze_count() > 1000)
+
+component_process.load_settings = lambda *_, **__: Settings.of(state_dir=Path({state!r}))
+component_process.select_components = lambda *_: Selection([lambda _: Brief()], [])
+before = gc.get_threshold()[0]
+component_process.run_components()
+print(gc.get_threshold()[0] > before)
+"""
+
+
+def test_what_a_started_process_holds_is_spared_by_the_garbage_collector(tmp_path: Path) -> None:
+    """From when it is ready, and not before: a full collection must not hold up those that it serves."""
+    done = subprocess.run(
+        [sys.executable, "-c", _BRIEF.format(state=str(tmp_path))],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.stdout.split() == ["False", "True", "True"], done.stderr

@@ -19,6 +19,7 @@ from scheduler_core.runtime.component_runner import ComponentRunner
 from scheduler_core.runtime.console import complain, warn
 from scheduler_core.runtime.early_logging import log_to_stderr
 from scheduler_core.runtime.exit_code import exit_code_of
+from scheduler_core.runtime.garbage_collection import seek_less_garbage, spare_what_stays
 from scheduler_core.runtime.hangup import Hangup
 from scheduler_core.runtime.leftovers import Leftovers
 from scheduler_core.runtime.settings_reload import SettingsReload
@@ -43,6 +44,7 @@ def run_components(
     With `names` None those that the configuration enables, side by side as under ``scheduler up``. Named ones run
     whatever the configuration says, and share the process as embedded only when an `announcement` is given.
     """
+    seek_less_garbage()
     log_to_stderr()
     try:
         settings = load_settings(flags, config_dir=config_dir)
@@ -88,6 +90,7 @@ def _run(
         hangup = _hangup(components, settings, read_again)
 
         def all_ready() -> None:
+            spare_what_stays()
             telling.all_ready()
             hangup.begin.set()
 
