@@ -87,7 +87,7 @@ test-integration: sync services  ## Run the tests that need a real PostgreSQL an
 .PHONY: test-e2e
 test-e2e: sync services  ## Run the tests that start the installed console scripts
 	@echo "== end-to-end tests"
-	@$(PYTEST) -q -n $(TEST_WORKERS) --dist loadfile tests/e2e $(PYTEST_ARGS)
+	@$(PYTEST) -q -n $(TEST_WORKERS) --dist loadgroup tests/e2e $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: sync  ## Check style, types, arrows, import budgets, the lock file and that generated files are current

@@ -39,6 +39,8 @@ LIMITS = ROOT / "docs/limits.md"
 UNIQUENESS = ROOT / "docs/uniqueness.md"
 QUARANTINE = ROOT / "docs/quarantine.md"
 RETENTION = ROOT / "docs/retention.md"
+# These set up servers of the whole machine, at the ports that the pages name: one after another.
+with_servers = pytest.mark.xdist_group("pages-with-servers")
 PAGES = {
     ROOT / "README.md",
     ONE_HOST,
@@ -196,6 +198,7 @@ def test_limits_page_works_as_written(
     up.wait()
 
 
+@with_servers
 @pytest.mark.timeout(400)
 def test_one_host_page_works_as_written(
     scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest
@@ -320,6 +323,7 @@ def _programs_of_a_database(cluster: DebianCluster) -> dict[str, str]:
     }
 
 
+@with_servers
 @pytest.mark.timeout(600)
 def test_two_hosts_page_works_as_written(
     scheduler_processes: SchedulerProcesses,
@@ -358,6 +362,7 @@ def test_two_hosts_page_works_as_written(
     assert [process.stop() for process in reversed(scheduler_processes.started)] == [0] * 5
 
 
+@with_servers
 @pytest.mark.timeout(400)
 def test_pooler_page_works_as_written(
     scheduler_processes: SchedulerProcesses, debian_cluster: DebianCluster, request: pytest.FixtureRequest
@@ -411,6 +416,7 @@ def own_rabbitmq_server() -> Iterator[RabbitMQServer]:
         yield server
 
 
+@with_servers
 @pytest.mark.timeout(400)
 def test_message_queues_page_works_as_written(
     scheduler_processes: SchedulerProcesses,

@@ -12,6 +12,7 @@ from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from fixtures.windows import build_window, insert_limit
 from scheduler_core.interfaces import Store
 from scheduler_core.models import ClaimedRun, Task, TaskRunStatus, TaskStatus, session_address
+from scheduler_dispatcher import window_service
 
 
 async def trigger(store: Store, task: Task, copies: int = 1, **parameters: Any) -> list[int]:
@@ -199,6 +200,41 @@ async def test_dispatcher_integration_claimable_runs_of_a_lane_that_lost_its_wor
     assert await status_of(store, run_id) is TaskRunStatus.PENDING
 
 
+async def test_dispatcher_integration_streams_that_nobody_serves_keep_no_other_waiting(
+    store: Store, database_url: str
+) -> None:
+    """However many older streams need a tag that no worker has: who needs none goes on, and they do when one comes."""
+    for name in ("each", "one"):
+        insert_limit(database_url, name, key="params.customer" if name == "each" else None, concurrent=1)
+    needy = await create_task(store, required_tags=("gpu",), limits=("each",))
+    plain = await create_task(store, limits=("one",))
+    session_id = await open_session(store, places=10)
+    tagged = [run_id for number in range(60) for run_id in await trigger(store, needy, 1, customer=str(number))]
+    modest = await trigger(store, plain, 1)
+    window = build_window(store)
+    await window.look()
+    assert [run.id for run in await claim(store, session_id)] == modest
+    able = await open_session(store, worker_id="gpu-1", tags=("gpu",), places=10)
+    await window.look()
+    assert [run.id for run in await claim(store, able)] == tagged[:10]
+
+
+async def test_dispatcher_integration_slow_keys_are_evaluated_bit_by_bit(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look evaluates for about a second and asks for the next one at once; what it has done stands."""
+    monkeypatch.setattr(window_service, "_SORT_SECONDS", 0.0)
+    insert_limit(database_url, "each", key="params.customer", concurrent=1)
+    task = await create_task(store, limits=("each",))
+    session_id = await open_session(store)
+    run_ids = [run_id for name in "ab" for run_id in await trigger(store, task, 1, customer=name)]
+    window = build_window(store)
+    assert await window.look() == 0.0
+    assert [run.id for run in await claim(store, session_id)] == run_ids[:1]
+    assert await window.look() > 0.0
+    assert [run.id for run in await claim(store, session_id)] == run_ids[1:]
+
+
 async def test_dispatcher_integration_a_key_that_fails_fails_its_run_alone(store: Store, database_url: str) -> None:
     """The run is FAILED with the expression and the error, what waits for it is told, and the others go on."""
     insert_limit(database_url, "api", key="params.customer.name", concurrent=1)
@@ -350,6 +386,40 @@ async def test_dispatcher_integration_a_changed_task_is_sorted_anew(store: Store
         await work.tasks.update([task.id], [definition], [None])
         await work.task_runs.admit(10)
     assert len(await claim(store, session_id)) == 2
+
+
+async def test_dispatcher_integration_runs_are_born_in_the_stream_of_their_version(
+    store: Store, database_url: str
+) -> None:
+    """Once a dispatcher knows that a version's runs are alike; background runs and those of a paused task are not."""
+    in_streams = "SELECT stream_id IS NOT NULL FROM scheduler.task_runs WHERE id = ANY(%(ids)s) ORDER BY id"
+    task = await create_task(store, strategy="round_robin")
+    keyed = await create_task(store, strategy="round_robin", fairness_key="params.tenant")
+    await open_session(store, places=10)
+    window = build_window(store)
+    for each in (task, keyed):
+        first = await trigger(store, each, 1, tenant="a")
+        assert rows(database_url, in_streams, ids=first) == [(False,)]
+    await window.look()
+    born = await trigger(store, task, 2)
+    assert rows(database_url, in_streams, ids=born) == [(True,), (True,)]
+    others = [
+        *await trigger(store, keyed, 1, tenant="a"),
+        *[run.run_id for run in await create_runs(store, build_plan(task), background=True)],
+    ]
+    async with store.transaction() as work:
+        await work.tasks.set_status([task.id], TaskStatus.PAUSED)
+    others += await trigger(store, task, 1)
+    assert rows(database_url, in_streams, ids=others) == [(False,)] * 3
+    assert rows(database_url, in_streams, ids=born) == [(False,), (False,)]
+    async with store.transaction() as work:
+        await work.tasks.set_status([task.id], TaskStatus.ACTIVE)
+        # Nothing is in the stream now, but a run may be born in it at any moment.
+        assert await work.dispatch.hold_window() is not None
+        await work.dispatch.forget(100)
+    await window.look()
+    born = await trigger(store, task, 1)
+    assert rows(database_url, in_streams, ids=born) == [(True,)]
 
 
 async def test_dispatcher_integration_two_dispatchers_decide_one_after_another(

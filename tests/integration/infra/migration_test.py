@@ -12,6 +12,7 @@ from fixtures.database import every_postgresql
 from fixtures.earlier_version import run_as_0001, run_as_0002
 from scheduler_core.decisions.schedule_rules import schedule_seed
 from scheduler_infra.database import migrator
+from scheduler_infra.database.schema_version import REQUIRED_SCHEMA_VERSION
 
 pytestmark = every_postgresql
 
@@ -152,7 +153,7 @@ def test_infra_integration_0002_can_be_taken_back(empty_database_url: str) -> No
     moved = {row[0]: row[3] for row in after if row not in before}
     assert moved == {1: NOON + timedelta(minutes=1) - timedelta(microseconds=1)}
     assert rows(url, "SELECT reason FROM scheduler.slots WHERE run_id IS NULL") == [("MISSED",)]
-    move(url, "0004")
+    move(url, REQUIRED_SCHEMA_VERSION)
     assert migrator.differences(url) == []
 
 
@@ -215,7 +216,7 @@ def test_infra_integration_0003_can_be_taken_back(empty_database_url: str) -> No
     ]
     # Also the versions before: 0002 shows them.
     assert rows(url, "SELECT dependencies FROM scheduler.task_versions WHERE id = 14") == [(["old"],)]
-    move(url, "0004")
+    move(url, REQUIRED_SCHEMA_VERSION)
     assert migrator.differences(url) == []
 
 

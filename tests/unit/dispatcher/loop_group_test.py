@@ -16,6 +16,8 @@ from scheduler_dispatcher.shared_bell import SharedBell
 class CountingService:
     """Counts its looks and waits for long; fails when told to."""
 
+    spacing_seconds = 0.01
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.looks = 0

@@ -8,7 +8,7 @@ import pytest
 from fixtures.waiting import wait_until
 from scheduler_core.errors import ConflictError, StoreUnavailableError
 from scheduler_core.runtime import SystemClock
-from scheduler_dispatcher.service_loop import ServiceLoop, seconds_to_next_look
+from scheduler_dispatcher.service_loop import LOOK_SPACING_SECONDS, ServiceLoop, seconds_to_next_look
 
 AWAY = StoreUnavailableError("The database is away.")
 LONG = 60.0
@@ -18,6 +18,7 @@ class ScriptedService:
     """Answers each look from a list, and after its end waits for long."""
 
     name = "scripted"
+    spacing_seconds = LOOK_SPACING_SECONDS
 
     def __init__(self, *answers: float | Exception | Callable[[], float]) -> None:
         self.answers = list(answers)
@@ -104,7 +105,7 @@ async def test_run_joins_rings_that_come_in_a_burst() -> None:
     await service.reaches(2)
     looks, seconds = service.looks, asyncio.get_running_loop().time() - began
     await ended(loop, running)
-    assert looks <= 3 + seconds / 0.01
+    assert looks <= 3 + seconds / LOOK_SPACING_SECONDS
 
 
 async def test_run_stands_by_while_the_store_is_away() -> None:

@@ -61,7 +61,9 @@ class DispatcherComponent(Component, ReloadableComponent):
         database = settings.section(DatabaseConfig)
         async with AsyncExitStack() as stack:
             stack.enter_context(set_up_observability(settings.section(ObservabilityConfig), self.name))
-            store = await open_store(database, state_dir=state_dir, application_name=_APPLICATION_NAME)
+            store = await open_store(
+                database, state_dir=state_dir, application_name=_APPLICATION_NAME, keeps_plans=True
+            )
             stack.push_async_callback(store.close)
             queue = open_message_queue(
                 settings.section(MessageQueueConfig),

@@ -25,6 +25,7 @@ class DeadlineService:
     """
 
     name = "deadlines"
+    spacing_seconds = 0.05
 
     def __init__(self, store: Store, ringer: Ringer, clock: Clock, *, batch: int, poll_interval_seconds: float) -> None:
         self._store = store

@@ -3,13 +3,14 @@
 from scheduler_core.interfaces import Store
 from scheduler_dispatcher import dispatcher_metrics
 from scheduler_dispatcher.ringer import Ringer
-from scheduler_dispatcher.service_loop import seconds_to_next_look
+from scheduler_dispatcher.service_loop import LOOK_SPACING_SECONDS, seconds_to_next_look
 
 
 class DispatchService:
     """Admits PENDING runs that wait for nothing any more: delays that ended, retries, runs handed back or rescued."""
 
     name = "dispatch"
+    spacing_seconds = LOOK_SPACING_SECONDS
 
     def __init__(self, store: Store, ringer: Ringer, *, batch: int, poll_interval_seconds: float) -> None:
         self._store = store

@@ -14,7 +14,7 @@ from scheduler_core.models import FlowPlan, RunInputs, TaskStatus, WorkerSession
 from scheduler_core.models.expansion import ExpandableRun, Expansion
 from scheduler_dispatcher import dispatcher_metrics
 from scheduler_dispatcher.ringer import Ringer
-from scheduler_dispatcher.service_loop import seconds_to_next_look
+from scheduler_dispatcher.service_loop import LOOK_SPACING_SECONDS, seconds_to_next_look
 
 logger = structlog.get_logger("scheduler.dispatcher")
 
@@ -30,6 +30,7 @@ class ExpansionService:
     """Expands runs once they wait for nothing else, and gives up broadcast runs whose worker is gone."""
 
     name = "expansion"
+    spacing_seconds = LOOK_SPACING_SECONDS
 
     def __init__(self, store: Store, ringer: Ringer, *, batch: int, poll_interval_seconds: float) -> None:
         self._store = store

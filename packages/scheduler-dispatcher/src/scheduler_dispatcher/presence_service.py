@@ -21,6 +21,7 @@ class PresenceService:
     """Keeps the row fresh every five seconds, and forgets dispatchers that are long gone."""
 
     name = "presence"
+    spacing_seconds = 0.25
 
     def __init__(self, store: Store, queue: MessageQueue, clock: Clock, strategies: Callable[[], Strategies]) -> None:
         self._store = store

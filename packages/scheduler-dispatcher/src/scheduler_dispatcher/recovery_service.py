@@ -42,6 +42,7 @@ class RecoveryService:
     """
 
     name = "recovery"
+    spacing_seconds = 0.25
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ class RetentionService:
     """Goes through all tasks, batch by batch, and begins anew when the interval has passed."""
 
     name = "retention"
+    spacing_seconds = 0.25
 
     def __init__(
         self, store: Store, clock: Clock, *, keep_seconds: float | None, keep_runs: int | None, interval_seconds: float

@@ -24,6 +24,7 @@ class ScheduleService:
     """Gives due slots their runs, and records those that get none with the reason."""
 
     name = "schedules"
+    spacing_seconds = 0.05
 
     def __init__(self, store: Store, ringer: Ringer, *, batch: int, interval_seconds: float) -> None:
         self._store = store

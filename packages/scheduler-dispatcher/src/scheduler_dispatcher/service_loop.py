@@ -20,14 +20,18 @@ logger = structlog.get_logger("scheduler.dispatcher")
 _HELD_ELSEWHERE_SECONDS: Final = 0.05
 # What is due "now" by a wait that ended a little early is due a little later by the database's clock.
 _CLOCK_MARGIN_SECONDS: Final = 0.001
-# Rings that come faster than this share a look: a burst of them must not keep the database busy.
-_LOOK_SPACING_SECONDS: Final = 0.01
+LOOK_SPACING_SECONDS: Final = 0.01
+"""Rings that come faster than this share a look: a burst of them must not keep the database busy."""
 
 
 class Service(Protocol):
-    """A part of the dispatcher's work."""
+    """A part of the dispatcher's work.
+
+    `spacing_seconds` is how long a ring may wait for its look at most: longer where rings are seldom for this service.
+    """
 
     name: str
+    spacing_seconds: float
 
     async def look(self) -> float:
         """Do one bounded batch and return the seconds that the next look may wait; 0 means at once."""
@@ -81,7 +85,7 @@ class ServiceLoop:
             else:
                 self._recovered()
                 if await _wait(self._rung, delay) and delay > 0:
-                    await _wait(self._stopped, began + _LOOK_SPACING_SECONDS - self._clock.monotonic())
+                    await _wait(self._stopped, began + self._service.spacing_seconds - self._clock.monotonic())
 
     def _backoff(self, error: RepositoryError) -> float:
         if self._failures == 0:

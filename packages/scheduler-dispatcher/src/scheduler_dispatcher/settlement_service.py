@@ -3,12 +3,14 @@
 from scheduler_core.interfaces import Store
 from scheduler_dispatcher import dispatcher_metrics
 from scheduler_dispatcher.ringer import Ringer
+from scheduler_dispatcher.service_loop import LOOK_SPACING_SECONDS
 
 
 class SettlementService:
     """Settles finished runs that nobody has settled: cancelled and quarantined ones, and those of broken workers."""
 
     name = "settlement"
+    spacing_seconds = LOOK_SPACING_SECONDS
 
     def __init__(self, store: Store, ringer: Ringer, *, batch: int, poll_interval_seconds: float) -> None:
         self._store = store

@@ -1,5 +1,7 @@
 """Gated runs take their turns: sorted into streams, and let through a small window to the workers."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,10 +12,11 @@ from scheduler_core.decisions.stream_keys import keyed
 from scheduler_core.decisions.window_rules import Windows, plan_window, wanted_heads
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import CreatedRun
-from scheduler_core.models.dispatch import Placement, Stream, WindowPlan, WindowWork
+from scheduler_core.models.dispatch import GatedRun, KeyedRun, Placement, Stream, WindowPlan, WindowWork
 from scheduler_dispatcher import dispatcher_metrics
 from scheduler_dispatcher.dispatcher_config import DispatcherConfig
 from scheduler_dispatcher.ringer import Ringer
+from scheduler_dispatcher.service_loop import LOOK_SPACING_SECONDS
 from scheduler_dispatcher.session_memory import SessionMemory
 from scheduler_dispatcher.strategies.registry import Strategies
 
@@ -23,12 +26,17 @@ _FORGET_SECONDS: Final = 600.0
 _FORGET_BATCH: Final = 1000
 # While another dispatcher decides: it sees all that was committed before it began.
 _HELD_SECONDS: Final = 0.05
+# About how long the expressions of one look are evaluated: the locks of their runs and tasks are held meanwhile.
+_SORT_SECONDS: Final = 1.0
+# How often is looked for what was not taken, however often it rings.
+_RECALL_SECONDS: Final = 0.25
 
 
 class WindowService:
     """Decides whose turn it is. One dispatcher at a time does, and whichever it is decides alike."""
 
     name = "window"
+    spacing_seconds = LOOK_SPACING_SECONDS
 
     def __init__(
         self,
@@ -47,25 +55,38 @@ class WindowService:
         self._memory = memory
         self._told: str | None = None
         self._next_forget = clock.monotonic() + _FORGET_SECONDS
+        self._next_recall = clock.monotonic()
 
     async def look(self) -> float:
-        """Sort new gated runs, take back what was not taken, and release what is next; see Service."""
+        """Sort new gated runs, take back what was not taken, and release what is next; see Service.
+
+        With very many streams a look is long: rings then wait for as long as the last one took, so that the database
+        has as much time for others.
+        """
+        began = self._clock.monotonic()
+        try:
+            return await self._look()
+        finally:
+            self.spacing_seconds = max(LOOK_SPACING_SECONDS, self._clock.monotonic() - began)
+
+    async def _look(self) -> float:
         await self._tell_strategy(self._strategies.default_name)
         async with self._store.transaction() as work:
             todo = await work.dispatch.hold_window()
             if todo is None:
                 return _HELD_SECONDS
             ended, is_full = await self._sort(work, todo, self._config.max_concurrent_dispatches)
+            waits = [self._config.poll_interval_seconds, todo.seconds_to_next]
             plan = WindowPlan()
             released: Sequence[tuple[CreatedRun, int | None]] = ()
             if todo.has_streams or todo.has_unsorted:
-                await self._recall(work, self._config.dispatch_timeout_seconds)
+                waits.append(await self._recall(work, self._config.dispatch_timeout_seconds))
                 plan, released = await self._release(work)
             await self._forget(work)
         if ended:
             await self._ringer.ring_dispatchers()
         await self._ring(released)
-        waits = [self._config.poll_interval_seconds, plan.seconds_to_next, todo.seconds_to_next]
+        waits.append(plan.seconds_to_next)
         return 0.0 if is_full else max(0.0, min(seconds for seconds in waits if seconds is not None))
 
     async def _tell_strategy(self, strategy: str) -> None:
@@ -79,23 +100,41 @@ class WindowService:
         if not todo.has_unsorted:
             return False, False
         runs = await work.dispatch.gated(limit)
-        ended = await work.dispatch.sort([keyed(run) for run in runs]) if runs else []
-        return bool(ended), len(runs) >= limit
+        # In a thread: presence and recovery go on while expressions are evaluated.
+        sorted_runs = await asyncio.to_thread(_keyed, runs)
+        ended = await work.dispatch.sort(sorted_runs) if sorted_runs else []
+        return bool(ended), len(runs) >= limit or len(sorted_runs) < len(runs)
 
-    async def _recall(self, work: UnitOfWork, timeout_seconds: float) -> None:
+    async def _recall(self, work: UnitOfWork, timeout_seconds: float) -> float | None:
+        """How soon it must be looked for them again although nobody rings: they were not looked for now."""
+        now = self._clock.monotonic()
+        if now < self._next_recall:
+            return self._next_recall - now
+        self._next_recall = now + _RECALL_SECONDS
         for session_id in await work.dispatch.recall(timeout_seconds):
             logger.warning("chosen worker did not take its run", session_id=session_id, seconds=timeout_seconds)
             self._memory.missed(session_id)
             dispatcher_metrics.runs_recalled.add(1)
+        return None
 
     async def _release(self, work: UnitOfWork) -> tuple[WindowPlan, Sequence[tuple[CreatedRun, int | None]]]:
         facts = await work.dispatch.facts()
         windows = Windows(facts, size=self._config.window, background_share=self._config.background_share)
-        wanted = wanted_heads(facts, windows)
-        if not wanted:
-            return plan_window(facts, windows, {}, _nobody, _never), []
-        heads = await work.dispatch.heads(wanted)
         workers = Workers(self._memory.apply(facts.workers))
+        default = self._strategies.default_name
+
+        def needs_choice(stream: Stream) -> bool:
+            return needs_placement(stream.key, default)
+
+        def is_served(stream: Stream) -> bool:
+            return not needs_choice(stream) or (
+                self._strategies.get(stream.key.strategy) is not None and bool(workers.eligible(stream.key))
+            )
+
+        wanted = wanted_heads(facts, windows, is_served)
+        if not wanted:
+            return plan_window(facts, windows, {}, _nobody, needs_choice), []
+        heads = await work.dispatch.heads(wanted)
 
         def choose(run: Placement) -> int | None:
             (session_id,) = place([run], workers, self._strategies.get)
@@ -103,8 +142,7 @@ class WindowService:
                 self._memory.chosen(session_id, run.stream.task_type)
             return session_id
 
-        default = self._strategies.default_name
-        plan = plan_window(facts, windows, heads, choose, lambda stream: needs_placement(stream.key, default))
+        plan = plan_window(facts, windows, heads, choose, needs_choice)
         released = await work.dispatch.release(plan) if plan.releases else []
         if released:
             dispatcher_metrics.runs_admitted.add(len(released))
@@ -125,5 +163,11 @@ def _nobody(_run: Placement) -> int | None:
     return None
 
 
-def _never(_stream: Stream) -> bool:
-    return False
+def _keyed(runs: Sequence[GatedRun]) -> list[KeyedRun]:
+    """The streams of the runs, or of the first of them when that takes long."""
+    found, until = [], time.monotonic() + _SORT_SECONDS
+    for run in runs:
+        found.append(keyed(run))
+        if time.monotonic() >= until:
+            break
+    return found

@@ -22,7 +22,8 @@ _Demand = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 class Workers:
     """A snapshot of workers that is brought up to date as runs are given to them; the views handed in stay as they are.
 
-    Looking up who may take a run costs as much as there are workers of its queue, type and tags.
+    Looking up who may take a run costs nothing, or, where it requests resources, as much as there are workers of its
+    queue, type and tags.
     """
 
     def __init__(self, views: Iterable[WorkerView]) -> None:
@@ -35,13 +36,18 @@ class Workers:
         """Those that can take a run of this stream now, in ascending order of session id.
 
         They take its queue and type, have its required tags and none of its forbidden ones, have a free place, and have
-        left what it requests. Of those only the ones with most of its preferred tags.
+        left what it requests. Of those only the ones with most of its preferred tags. Not to be changed.
         """
         for group in self._grouped(stream):
-            able = [view for view in group if view.free and fits(view, stream)]
+            able = [view for view in group if fits(view, stream)] if stream.resources else group
             if able:
                 return able
         return []
+
+    def is_able(self, session_id: int, stream: StreamKey) -> bool:
+        """Whether there is this session and it can take a run of this stream now; preferred tags do not count."""
+        view = self._by_id.get(session_id)
+        return view is not None and view.free > 0 and takes(view, stream) and fits(view, stream)
 
     def take(self, session_id: int, stream: StreamKey) -> None:
         """Count a run of this stream as given to the session; KeyError when there is no such session."""
@@ -53,9 +59,17 @@ class Workers:
         view.turn = self._last_turn
         if stream.task_type not in view.recent_types:
             view.recent_types |= {stream.task_type}
+        if not view.free:
+            self._leave_out(view)
+
+    def _leave_out(self, full: WorkerView) -> None:
+        """Nothing gives it a place again in this snapshot."""
+        for groups in self._groups.values():
+            for group in groups:
+                group[:] = [view for view in group if view is not full]
 
     def _grouped(self, stream: StreamKey) -> list[list[WorkerView]]:
-        """Whoever takes such runs at all, most preferred tags first."""
+        """Whoever takes such runs and has a free place, most preferred tags first."""
         demand = (
             stream.queue,
             stream.task_type,
@@ -67,7 +81,7 @@ class Workers:
         if groups is None:
             by_score: dict[int, list[WorkerView]] = {}
             for view in self._by_id.values():
-                if takes(view, stream):
+                if view.free and takes(view, stream):
                     by_score.setdefault(len(view.tags.intersection(stream.preferred_tags)), []).append(view)
             groups = self._groups[demand] = [by_score[score] for score in sorted(by_score, reverse=True)]
         return groups
@@ -122,7 +136,7 @@ def _place(
     if strategy is None:
         return None
     session_id = strategy.choose(placement, offered)
-    if session_id is None or all(view.session_id != session_id for view in offered):
+    if session_id is None or not workers.is_able(session_id, stream):
         return None
     workers.take(session_id, stream)
     return session_id

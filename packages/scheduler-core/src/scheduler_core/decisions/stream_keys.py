@@ -41,9 +41,23 @@ def evaluate_key(field: str, expression: str, context: TemplateContext) -> str:
 def keyed(run: GatedRun) -> KeyedRun:
     """The stream of a run, or why it has none."""
     try:
-        return KeyedRun(run_id=run.id, stream=_stream(run))
+        stream = _stream(run)
     except KeyExpressionError as error:
         return KeyedRun(run_id=run.id, error=f"Not run: {error}")
+    return KeyedRun(run_id=run.id, version_id=run.task_version_id if _is_of_all(run) else None, stream=stream)
+
+
+def _is_of_all(run: GatedRun) -> bool:
+    """Whether every live run of its version is of the same stream: nothing is evaluated, nothing is the run's own."""
+    options = run.options
+    return not (
+        run.is_background
+        or run.queue.startswith("@")
+        or options.limits
+        or options.fairness_key is not None
+        or isinstance(options.fairness_weight, str)
+        or options.hash_key is not None
+    )
 
 
 def _stream(run: GatedRun) -> StreamKey:

@@ -103,11 +103,16 @@ def _near(share: int) -> int:
     return share + math.ceil(share / 2)
 
 
-def wanted_heads(facts: WindowFacts, windows: Windows) -> dict[int, int]:
-    """Of which streams how many waiting runs may be needed: those whose turn may come within the room that is left."""
+def wanted_heads(
+    facts: WindowFacts, windows: Windows, is_served: Callable[[Stream], bool] = lambda _: True
+) -> dict[int, int]:
+    """Of which streams how many waiting runs may be needed: those whose turn may come within the room that is left.
+
+    Streams that are not served now, because no worker suits them, are passed over: they keep no others waiting.
+    """
     by_window: dict[tuple[Lane, StreamClass], list[tuple[float | datetime, Stream]]] = defaultdict(list)
     for stream in facts.streams:
-        if stream.head_at is not None and windows.room(stream) > 0:
+        if stream.head_at is not None and windows.room(stream) > 0 and is_served(stream):
             turn = _start(stream, facts.clocks) if stream.stream_class is not StreamClass.PLAIN else stream.head_at
             by_window[stream.lane, stream.stream_class].append((turn, stream))
     wanted = {}

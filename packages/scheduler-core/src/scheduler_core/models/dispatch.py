@@ -20,6 +20,7 @@ class GatedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     task_id: int
+    task_version_id: int
     task_name: str
     namespace: str
     queue: str
@@ -61,9 +62,13 @@ class StreamKey(msgspec.Struct, frozen=True, kw_only=True, order=True, omit_defa
 
 
 class KeyedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """The stream that a run belongs to, or why its keys cannot be evaluated: it is FAILED with that."""
+    """The stream that a run belongs to, or why its keys cannot be evaluated: it is FAILED with that.
+
+    `version_id` is named where the stream is that of all runs of that version of the task.
+    """
 
     run_id: int
+    version_id: int | None = None
     stream: StreamKey | None = None
     error: str | None = None
 

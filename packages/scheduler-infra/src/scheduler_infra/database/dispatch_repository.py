@@ -57,6 +57,7 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
         """See DispatchRepository."""
         streams = {_signature(run.stream): run.stream for run in runs if run.stream is not None}
         sorted_runs = [(run.run_id, _signature(run.stream)) for run in runs if run.stream is not None]
+        versions = {run.version_id: _signature(run.stream) for run in runs if run.version_id and run.stream is not None}
         failed = [run for run in runs if run.stream is None]
         if streams:
             await self._rows(
@@ -72,6 +73,8 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
             {
                 "run_ids": [run_id for run_id, _ in sorted_runs],
                 "signatures": [signature for _, signature in sorted_runs],
+                "version_ids": list(versions),
+                "version_signatures": list(versions.values()),
                 "failed_ids": [run.run_id for run in failed],
                 "errors": [run.error for run in failed],
                 "now": now,

@@ -84,6 +84,10 @@ class TaskVersionRow(SQLModel, table=True):
         PrimaryKeyConstraint("id", name="pk_task_versions"),
         UniqueConstraint("task_id", "version", name="uq_task_versions_task_id_version"),
         ForeignKeyConstraint(["task_id"], [f"{SCHEMA}.tasks.id"], name="fk_task_versions_tasks"),
+        ForeignKeyConstraint(
+            ["stream_id"], [f"{SCHEMA}.dispatch_streams.id"], name="fk_task_versions_dispatch_streams"
+        ),
+        Index("idx_task_versions_stream_id", "stream_id", postgresql_where=text("stream_id IS NOT NULL")),
         {"schema": SCHEMA},
     )
     id: int = _identity()
@@ -107,6 +111,7 @@ class TaskVersionRow(SQLModel, table=True):
     parameters_schema: dict[str, Any] | None = _json(nullable=True)
     dispatch_options: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
     gated: bool = _defaulted(Boolean, "false")
+    stream_id: int | None = _big(nullable=True)
     created_at: datetime = _instant()
 
 
@@ -259,7 +264,11 @@ class TaskRunRow(SQLModel, table=True):
             ),
         ),
         Index("idx_task_runs_task_id_id", "task_id", "id"),
-        Index("idx_task_runs_active_task_id", "task_id", postgresql_where=text("status IN ('PENDING', 'DISPATCHED')")),
+        Index(
+            "idx_task_runs_active_task_id",
+            "task_id",
+            postgresql_where=text("CASE status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END"),
+        ),
         Index("idx_task_runs_flow_id", "flow_id", "id", postgresql_where=text("flow_id <> id")),
         Index("idx_task_runs_group_id", "group_id", "id", postgresql_where=text("group_id IS NOT NULL")),
         Index(

@@ -2,7 +2,8 @@
 -- among all that are RUNNING, which places bound, and not among all that the task ever had.
 SELECT id AS run_id, task_id
 FROM scheduler.task_runs
-WHERE task_id = ANY(%(task_ids)s::bigint[]) AND status IN ('PENDING', 'DISPATCHED') AND shard_index IS NULL
+WHERE task_id = ANY(%(task_ids)s::bigint[]) AND shard_index IS NULL
+  AND CASE status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
 UNION
 SELECT running.id, running.task_id
 FROM (SELECT id, task_id FROM scheduler.task_runs WHERE status = 'RUNNING' AND session_id IS NOT NULL

@@ -3,7 +3,8 @@
 -- Each plan (members, edges) is sent once, however many flows follow it; roots get their ids first and in order.
 -- With a flow id the runs join that flow. What a run takes over of one of an earlier flow is written by take_over_runs.
 -- A root that waits for earlier runs (which the caller holds locked, so that they cannot end before this is committed)
--- gets an edge from each: its birth status must then be PENDING. Gated runs are never born DISPATCHED.
+-- gets an edge from each: its birth status must then be PENDING. Gated runs are never born DISPATCHED; those that wait for
+-- nothing but their turn are born in the stream of their version, where that has one for all its runs.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), member AS MATERIALIZED (
@@ -13,7 +14,8 @@ WITH moment AS MATERIALIZED (
            tasks.namespace, tasks.status = 'PAUSED' AS held,
            version.queue, version.task_type, version.priority, version.max_retries,
            version.gated OR (version.dispatch_options ->> 'strategy' IS DISTINCT FROM 'shared'
-                             AND (SELECT state.strategy <> 'shared' FROM scheduler.dispatch_state AS state)) AS gated
+                             AND (SELECT state.strategy <> 'shared' FROM scheduler.dispatch_state AS state)) AS gated,
+           version.stream_id
     FROM unnest(%(member_plans)s::integer[], %(member_positions)s::integer[], %(member_tasks)s::bigint[],
                 %(member_versions)s::bigint[], %(member_statuses)s::text[], %(member_waiting_on)s::integer[],
                 %(member_needs_settlement)s::boolean[], %(member_trigger_rules)s::text[],
@@ -78,7 +80,7 @@ INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, retry_of
                                  max_retries, waiting_on, priority, needs_settlement, held, status, trigger, namespace,
                                  queue, task_type, parameters, trace_context, interval_from, interval_to,
                                  trigger_rule, upstreams, upstream_successes, upstream_failures, upstream_skips,
-                                 expands, group_id, claim_at, gated, background)
+                                 expands, group_id, claim_at, gated, background, stream_id)
 SELECT run.id, run.task_id, run.task_version_id, coalesce(run.flow_id, run.root_id),
        CASE WHEN run.position = 0 THEN coalesce(run.retry_of, run.retried_id) ELSE run.retried_id END,
        coalesce(run.scheduled_at, moment.now),
@@ -93,7 +95,8 @@ SELECT run.id, run.task_id, run.task_version_id, coalesce(run.flow_id, run.root_
        nullif(run.skips, 0), nullif(run.expands, false), run.group_id,
        scheduler.claim_at(coalesce(CASE WHEN run.position = 0 THEN run.not_before END, run.scheduled_at, moment.now),
                           run.priority),
-       nullif(run.gated OR run.background, false), nullif(run.background, false)
+       nullif(run.gated OR run.background, false), nullif(run.background, false),
+       CASE WHEN run.status = 'DISPATCHED' AND run.gated AND NOT run.held AND NOT run.background THEN run.stream_id END
 FROM run
 CROSS JOIN moment
 ORDER BY run.position <> 0, run.id

@@ -1,4 +1,4 @@
--- Removes streams that no run that has not ended is in, then keys that no stream names: permits that do not count go with
+-- Removes streams that no run that has not ended is in and that no version names, then keys that no stream names: permits that do not count go with
 -- theirs. The window is held, so nobody sorts runs meanwhile.
 WITH unused AS MATERIALIZED (
     SELECT stream.id
@@ -9,6 +9,7 @@ WITH unused AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM scheduler.worker_sessions AS session
                       JOIN scheduler.task_runs AS run ON run.session_id = session.id AND run.status = 'RUNNING'
                       WHERE run.stream_id = stream.id)
+      AND NOT EXISTS (SELECT FROM scheduler.task_versions AS version WHERE version.stream_id = stream.id)
     ORDER BY stream.id
     LIMIT %(limit)s
 ), forgotten AS (

@@ -37,7 +37,7 @@ WITH moment AS MATERIALIZED (
     ) AS named
     WHERE version.id = ANY(ARRAY(SELECT task_version_id FROM due))
 )
-SELECT due.id, due.task_id, task.name AS task_name, due.namespace, due.queue, due.task_type, due.priority,
+SELECT due.id, due.task_id, due.task_version_id, task.name AS task_name, due.namespace, due.queue, due.task_type, due.priority,
        CASE WHEN due.parameters IS NULL THEN version.parameters ELSE version.parameters || due.parameters END
            AS parameters,
        version.dispatch_options AS options, coalesce(due.background, false) AS is_background, due.item,

@@ -78,7 +78,8 @@ WITH moment AS MATERIALIZED (
                       ELSE task_runs.status END
     FROM definition
     -- A group that has its runs goes on with them as it was made.
-    WHERE task_runs.task_id = definition.task_id AND task_runs.status IN ('PENDING', 'DISPATCHED')
+    WHERE task_runs.task_id = definition.task_id
+      AND CASE task_runs.status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
       AND task_runs.group_size IS NULL AND task_runs.shard_index IS NULL
 )
 SELECT id FROM changed
