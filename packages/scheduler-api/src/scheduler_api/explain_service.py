@@ -12,8 +12,7 @@ from scheduler_core.decisions.explain_case import RunCase, ToldWait
 from scheduler_core.decisions.explain_task import SlotCase, TaskCase
 from scheduler_core.decisions.interval_text import interval_words
 from scheduler_core.decisions.schedule_rules import next_after, previous_before
-from scheduler_core.decisions.turn_rules import Foresight, told_turn
-from scheduler_core.decisions.window_rules import Windows, wanted_heads
+from scheduler_core.decisions.turn_rules import Foresight, foreseen_heads, told_turn
 from scheduler_core.errors import InvalidInputError, MessageQueueError, TaskRunNotFoundError
 from scheduler_core.interfaces import MessageQueue, Store, UnitOfWork
 from scheduler_core.models import Schedule, TaskRunStatus
@@ -121,7 +120,7 @@ class ExplainService:
 
     async def _foresight(self, work: UnitOfWork, system: SystemFacts) -> Foresight:
         window = await work.dispatch.facts()
-        wanted = wanted_heads(window, Windows(window))
+        wanted = foreseen_heads(window, system)
         return Foresight(window, await work.dispatch.heads(wanted) if wanted else {}, system)
 
     async def _turns(

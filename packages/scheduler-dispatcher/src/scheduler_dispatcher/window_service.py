@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from scheduler_core.decisions.placement_rules import Workers, needs_placement, place
+from scheduler_core.decisions.placement_rules import Workers, is_served, needs_placement, place
 from scheduler_core.decisions.stream_keys import keyed
 from scheduler_core.decisions.window_rules import Windows, plan_window, wanted_heads
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
@@ -126,12 +126,9 @@ class WindowService:
         def needs_choice(stream: Stream) -> bool:
             return needs_placement(stream.key, default)
 
-        def is_served(stream: Stream) -> bool:
-            return not needs_choice(stream) or (
-                self._strategies.get(stream.key.strategy) is not None and bool(workers.eligible(stream.key))
-            )
-
-        wanted = wanted_heads(facts, windows, is_served)
+        wanted = wanted_heads(
+            facts, windows, lambda stream: is_served(stream.key, default, workers, self._strategies.get)
+        )
         if not wanted:
             return plan_window(facts, windows, {}, _nobody, needs_choice), []
         heads = await work.dispatch.heads(wanted)

@@ -111,6 +111,15 @@ def needs_placement(stream: StreamKey, default_strategy: str) -> bool:
     )
 
 
+def is_served(
+    stream: StreamKey, default_strategy: str, workers: Workers, choose: Callable[[str | None], DispatchStrategy | None]
+) -> bool:
+    """Whether a run of the stream could be released now: nobody is to be chosen, or somebody can be."""
+    return not needs_placement(stream, default_strategy) or (
+        choose(stream.strategy) is not None and bool(workers.eligible(stream))
+    )
+
+
 def place(
     placements: Sequence[Placement], workers: Workers, choose: Callable[[str | None], DispatchStrategy | None]
 ) -> list[int | None]:

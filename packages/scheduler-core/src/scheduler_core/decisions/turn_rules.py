@@ -6,7 +6,7 @@ from typing import Final
 
 from scheduler_core.decisions.limit_rules import seconds_to_start
 from scheduler_core.decisions.placement_rules import Workers, fits, instead_of_shared, needs_placement, takes
-from scheduler_core.decisions.window_rules import FAR, Windows, plan_window
+from scheduler_core.decisions.window_rules import FAR, Windows, plan_window, wanted_heads
 from scheduler_core.models import SHARED_STRATEGY, TaskRunStatus
 from scheduler_core.models.dispatch import Placement, Release, Stream, StreamClass, StreamKey, WindowFacts, WorkerView
 from scheduler_core.models.limit import LimitKeyState
@@ -31,7 +31,7 @@ class Foresight:
         self._stream_of = {run_id: stream_id for stream_id, runs in heads.items() for run_id, _ in runs}
         windows = Windows(window)
         self._rooms = {stream.id: max(0, windows.window_room(stream)) for stream in window.streams}
-        self.views = window.workers or tuple(_view(session) for session in system.sessions if _is_live(session))
+        self.views = _views(window, system)
         self.views_after = [_copied(view) for view in self.views]
         self.releases = plan_window(
             window, windows, heads, self._choose, lambda stream: needs_placement(stream.key, self.default)
@@ -90,6 +90,18 @@ class Foresight:
         for name, amount in run.stream.resources:
             chosen.used[name] = chosen.used.get(name, 0.0) + amount
         return session_id
+
+
+def foreseen_heads(window: WindowFacts, system: SystemFacts) -> dict[int, int]:
+    """Of which streams how many waiting runs a Foresight is to be made with: those that the next look asks for."""
+    default, workers = system.dispatchers.strategy, Workers(_views(window, system))
+
+    def is_served(stream: Stream) -> bool:
+        return not needs_placement(stream.key, default) or (
+            chooser(stream.key, default) in system.dispatchers.strategies and bool(workers.eligible(stream.key))
+        )
+
+    return wanted_heads(window, Windows(window), is_served)
 
 
 def told_turn(run: RunSituation, situation: TurnSituation, foresight: Foresight) -> ToldTurn:
@@ -180,6 +192,10 @@ def _is_to_be_sorted(run: RunSituation) -> bool:
 
 def _is_live(session: SessionFacts) -> bool:
     return session.has_lease and not session.is_draining
+
+
+def _views(window: WindowFacts, system: SystemFacts) -> tuple[WorkerView, ...]:
+    return window.workers or tuple(_view(session) for session in system.sessions if _is_live(session))
 
 
 def _view(session: SessionFacts) -> WorkerView:
