@@ -12,7 +12,7 @@ from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from fixtures.windows import build_window, insert_limit
 from scheduler_core.interfaces import Store
 from scheduler_core.models import ClaimedRun, Task, TaskRunStatus, TaskStatus, session_address
-from scheduler_dispatcher import window_service
+from scheduler_dispatcher import key_sorting
 
 
 async def trigger(store: Store, task: Task, copies: int = 1, **parameters: Any) -> list[int]:
@@ -223,7 +223,7 @@ async def test_dispatcher_integration_slow_keys_are_evaluated_bit_by_bit(
     store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look evaluates for about a second and asks for the next one at once; what it has done stands."""
-    monkeypatch.setattr(window_service, "_SORT_SECONDS", 0.0)
+    monkeypatch.setattr(key_sorting, "_SECONDS", 0.0)
     insert_limit(database_url, "each", key="params.customer", concurrent=1)
     task = await create_task(store, limits=("each",))
     session_id = await open_session(store)
@@ -233,6 +233,38 @@ async def test_dispatcher_integration_slow_keys_are_evaluated_bit_by_bit(
     assert [run.id for run in await claim(store, session_id)] == run_ids[:1]
     assert await window.look() > 0.0
     assert [run.id for run in await claim(store, session_id)] == run_ids[1:]
+
+
+async def test_dispatcher_integration_slow_keys_come_after_all_others(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A definition whose key was slow waits for the others' new runs, of which it may have any number before them."""
+    insert_limit(database_url, "each", key="params.customer", concurrent=1)
+    slow = await create_task(store, limits=("each",))
+    quick = await create_task(store, strategy="round_robin")
+    monkeypatch.setattr(key_sorting, "_SECONDS", 0.0)
+    monkeypatch.setattr(key_sorting, "_SLOW_SECONDS", 0.0)
+    before = await trigger(store, slow, 30, customer="a")
+    window = build_window(store, max_concurrent_dispatches=5)
+    await window.look()
+    monkeypatch.setattr(key_sorting, "_SLOW_SECONDS", 60.0)
+    [behind] = await trigger(store, quick, 1)
+    assert await window.look() == 0.0
+    in_streams = "SELECT id FROM scheduler.task_runs WHERE stream_id IS NOT NULL ORDER BY id"
+    assert rows(database_url, in_streams) == [(before[0],), (before[1],), (behind,)]
+
+
+async def test_dispatcher_integration_another_dispatchers_strategy_is_not_kept(store: Store, database_url: str) -> None:
+    """What one that is gone has noted is put right by those that are there, within seconds."""
+    task = await create_task(store)
+    window = build_window(store)
+    await window.look()
+    async with store.autocommit() as work:
+        await work.dispatch.set_strategy("random")
+    for _ in range(6):
+        await window.look()
+    [run_id] = await trigger(store, task)
+    assert await status_of(store, run_id) is TaskRunStatus.DISPATCHED
 
 
 async def test_dispatcher_integration_a_key_that_fails_fails_its_run_alone(store: Store, database_url: str) -> None:

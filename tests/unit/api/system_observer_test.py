@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, cast
 from unittest.mock import AsyncMock
 
@@ -13,6 +14,7 @@ from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
 from scheduler_api import system_observer
 from scheduler_api.system_observer import SystemObserver
 from scheduler_core.interfaces import Store
+from scheduler_core.models.system import SystemStatistics
 
 
 class HangingStore:
@@ -74,3 +76,28 @@ async def test_readiness_of_a_database_that_hangs(monkeypatch: pytest.MonkeyPatc
     finally:
         store.released.set()
         await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+
+async def test_metrics_tell_no_outage_while_counting_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the numbers of limits and turns, which are slow to count when very much waits, the others are told."""
+    monkeypatch.setattr(system_observer, "CHECK_SECONDS_MAX", 0.05)
+    queue = InMemoryMessageQueue(InMemoryWire())
+    observer = SystemObserver(cast(Store, AnsweringStore()), queue, FrozenClock(), lambda: "", "1")
+
+    async def statistics() -> SystemStatistics:
+        return SystemStatistics(
+            now=datetime.now(UTC),
+            tasks_by_status={},
+            runs_active_by_status={},
+            runs_finished_last_hour_by_status={},
+            workers_alive=0,
+            places_total=0,
+            places_taken=0,
+            oldest_dispatched_seconds=None,
+            oldest_due_schedule_seconds=None,
+        )
+
+    monkeypatch.setattr(observer, "statistics", statistics)
+    monkeypatch.setattr(observer, "dispatch_statistics", asyncio.Event().wait)
+    async with asyncio.timeout(5):
+        assert "scheduler_database_up 1" in await observer.metrics_text()

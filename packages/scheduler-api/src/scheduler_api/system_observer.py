@@ -76,9 +76,14 @@ class SystemObserver:
 
     async def _database_text(self) -> str:
         try:
-            return gauges_text(await self._limited(self.statistics()), await self._limited(self.dispatch_statistics()))
+            statistics = await self._limited(self.statistics())
         except (SchedulerError, TimeoutError):
             return gauges_text(None)
+        try:
+            return gauges_text(statistics, await self._limited(self.dispatch_statistics()))
+        except (SchedulerError, TimeoutError):
+            # Counting what waits may take too long while very much does: that is no outage.
+            return gauges_text(statistics)
 
     async def _is_message_queue_up(self) -> bool:
         # Asked only when it does not seem so: whoever measures often does not connect often.

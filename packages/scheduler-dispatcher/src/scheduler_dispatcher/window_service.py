@@ -1,20 +1,18 @@
 """Gated runs take their turns: sorted into streams, and let through a small window to the workers."""
 
-import asyncio
-import time
 from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from scheduler_core.decisions.placement_rules import Workers, is_served, needs_placement, place
-from scheduler_core.decisions.stream_keys import keyed
 from scheduler_core.decisions.window_rules import Windows, plan_window, wanted_heads
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import CreatedRun
-from scheduler_core.models.dispatch import GatedRun, KeyedRun, Placement, Stream, WindowPlan, WindowWork
+from scheduler_core.models.dispatch import Placement, Stream, WindowPlan
 from scheduler_dispatcher import dispatcher_metrics
 from scheduler_dispatcher.dispatcher_config import DispatcherConfig
+from scheduler_dispatcher.key_sorting import KeySorter
 from scheduler_dispatcher.ringer import Ringer
 from scheduler_dispatcher.service_loop import LOOK_SPACING_SECONDS
 from scheduler_dispatcher.session_memory import SessionMemory
@@ -26,8 +24,8 @@ _FORGET_SECONDS: Final = 600.0
 _FORGET_BATCH: Final = 1000
 # While another dispatcher decides: it sees all that was committed before it began.
 _HELD_SECONDS: Final = 0.05
-# About how long the expressions of one look are evaluated: the locks of their runs and tasks are held meanwhile.
-_SORT_SECONDS: Final = 1.0
+# How often is looked whether the dispatchers' strategy is noted as this one has it: another one may have noted its own.
+_TELL_SECONDS: Final = 5.0
 # How often is looked for what was not taken, however often it rings.
 _RECALL_SECONDS: Final = 0.25
 
@@ -53,7 +51,9 @@ class WindowService:
         self._config = config
         self._strategies = strategies
         self._memory = memory
+        self._sorter = KeySorter(clock)
         self._told: str | None = None
+        self._next_tell = clock.monotonic()
         self._next_forget = clock.monotonic() + _FORGET_SECONDS
         self._next_recall = clock.monotonic()
 
@@ -75,7 +75,11 @@ class WindowService:
             todo = await work.dispatch.hold_window()
             if todo is None:
                 return _HELD_SECONDS
-            ended, is_full = await self._sort(work, todo, self._config.max_concurrent_dispatches)
+            has_ended, is_more = (
+                await self._sorter.sort(work, self._config.max_concurrent_dispatches)
+                if todo.has_unsorted
+                else (False, False)
+            )
             waits = [self._config.poll_interval_seconds, todo.seconds_to_next]
             plan = WindowPlan()
             released: Sequence[tuple[CreatedRun, int | None]] = ()
@@ -83,27 +87,19 @@ class WindowService:
                 waits.append(await self._recall(work, self._config.dispatch_timeout_seconds))
                 plan, released = await self._release(work)
             await self._forget(work)
-        if ended:
+        if has_ended:
             await self._ringer.ring_dispatchers()
         await self._ring(released)
         waits.append(plan.seconds_to_next)
-        return 0.0 if is_full else max(0.0, min(seconds for seconds in waits if seconds is not None))
+        return 0.0 if is_more else max(0.0, min(seconds for seconds in waits if seconds is not None))
 
     async def _tell_strategy(self, strategy: str) -> None:
-        if self._told != strategy:
-            async with self._store.autocommit() as work:
-                await work.dispatch.set_strategy(strategy)
-            self._told = strategy
-
-    async def _sort(self, work: UnitOfWork, todo: WindowWork, limit: int) -> tuple[bool, bool]:
-        """Whether somebody waits for a run that has failed by it, and whether there may be more to sort."""
-        if not todo.has_unsorted:
-            return False, False
-        runs = await work.dispatch.gated(limit)
-        # In a thread: presence and recovery go on while expressions are evaluated.
-        sorted_runs = await asyncio.to_thread(_keyed, runs)
-        ended = await work.dispatch.sort(sorted_runs) if sorted_runs else []
-        return bool(ended), len(runs) >= limit or len(sorted_runs) < len(runs)
+        now = self._clock.monotonic()
+        if self._told == strategy and now < self._next_tell:
+            return
+        async with self._store.autocommit() as work:
+            await work.dispatch.set_strategy(strategy)
+        self._told, self._next_tell = strategy, now + _TELL_SECONDS
 
     async def _recall(self, work: UnitOfWork, timeout_seconds: float) -> float | None:
         """How soon it must be looked for them again although nobody rings: they were not looked for now."""
@@ -158,13 +154,3 @@ class WindowService:
 
 def _nobody(_run: Placement) -> int | None:
     return None
-
-
-def _keyed(runs: Sequence[GatedRun]) -> list[KeyedRun]:
-    """The streams of the runs, or of the first of them when that takes long."""
-    found, until = [], time.monotonic() + _SORT_SECONDS
-    for run in runs:
-        found.append(keyed(run))
-        if time.monotonic() >= until:
-            break
-    return found

@@ -83,6 +83,17 @@ def test_dispatcher_unit_composites_are_strategies_like_others() -> None:
     assert place([build_placement()], Workers(workers), strategies.get) == [2]
 
 
+def test_dispatcher_unit_composites_of_composites_are_one_list() -> None:
+    """Each strategy is asked once however many ways lead to it, and the last one decides."""
+    ways = {f"{side}{level}": (f"a{level + 1}", f"b{level + 1}") for level in range(48) for side in "ab"}
+    config = DispatcherConfig(composites={**ways, "a48": ("round_robin",), "b48": ("random", "round_robin")})
+    assert config.problems() == []
+    strategies = Strategies.from_config(config)
+    assert strategies._parts("a0") == ["round_robin", "random", "round_robin"]
+    workers = [build_view(1, turn=2), build_view(2, turn=1)]
+    assert place([build_placement(strategy="a0")], Workers(workers), strategies.get) == [2]
+
+
 @pytest.mark.parametrize("value", ["no_such_module:Strategy", "foreign_plugin:Absent", "foreign_plugin:NoStrategy"])
 def test_dispatcher_unit_a_broken_plug_in_is_left_out(value: str, foreign: type[ForeignStrategy]) -> None:
     """It is logged once with what is wrong, is no name any more, and the others go on."""

@@ -32,6 +32,11 @@ class Workers:
         self._groups: dict[_Demand, list[list[WorkerView]]] = {}
         self._last_turn = max((view.turn for view in ordered), default=0)
 
+    @property
+    def views(self) -> Sequence[WorkerView]:
+        """All of them as they are by now, in ascending order of session id. Not to be changed."""
+        return list(self._by_id.values())
+
     def eligible(self, stream: StreamKey) -> list[WorkerView]:
         """Those that can take a run of this stream now, in ascending order of session id.
 

@@ -1,6 +1,7 @@
 """Into which stream a gated run belongs: its key expressions are evaluated."""
 
 import math
+import re
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from scheduler_core.models import SHARED_STRATEGY
 from scheduler_core.models.dispatch import GatedRun, KeyedRun, StreamKey
 
 KEY_LENGTH_MAX: Final = 200
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -39,11 +41,13 @@ def evaluate_key(field: str, expression: str, context: TemplateContext) -> str:
 
 
 def keyed(run: GatedRun) -> KeyedRun:
-    """The stream of a run, or why it has none."""
+    """The stream of a run, or why it has none. Never raises: one run must not end who sorts all."""
     try:
         stream = _stream(run)
     except KeyExpressionError as error:
         return KeyedRun(run_id=run.id, error=f"Not run: {error}")
+    except Exception as error:  # what an expression makes of a run's parameters may be anything
+        return KeyedRun(run_id=run.id, error=f"Not run: its keys cannot be evaluated: {type(error).__name__}: {error}")
     return KeyedRun(run_id=run.id, version_id=run.task_version_id if _is_of_all(run) else None, stream=stream)
 
 
@@ -93,8 +97,8 @@ def _weight(weight: float | str, context: TemplateContext) -> float:
     if not isinstance(weight, str):
         return float(weight)
     try:
-        value = float(evaluate(weight, context))
-    except (SchedulerError, ValueError, TypeError) as error:
+        value = _number(evaluate(weight, context))
+    except (SchedulerError, ValueError, TypeError, OverflowError) as error:
         raise KeyExpressionError(f"fairness_weight '{weight[:200]}' cannot be evaluated: {error}") from error
     if not (math.isfinite(value) and 0.001 <= value <= 1_000_000):
         raise KeyExpressionError(
@@ -102,6 +106,14 @@ def _weight(weight: float | str, context: TemplateContext) -> float:
             "or the run's parameters."
         )
     return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(f"{value!r} is no number.")
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError(f"'{value[:50]}' is no number.")
+    return float(value)
 
 
 def _context(run: GatedRun) -> TemplateContext:

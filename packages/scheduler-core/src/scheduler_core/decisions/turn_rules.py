@@ -32,10 +32,17 @@ class Foresight:
         windows = Windows(window)
         self._rooms = {stream.id: max(0, windows.window_room(stream)) for stream in window.streams}
         self.views = _views(window, system)
-        self.views_after = [_copied(view) for view in self.views]
+        self._workers = Workers(self.views)
         self.releases = plan_window(
             window, windows, heads, self._choose, lambda stream: needs_placement(stream.key, self.default)
         ).releases
+        self._release_of = {release.run_id: release for release in self.releases}
+        self._place_of = {release.run_id: place for place, release in enumerate(self.releases)}
+
+    @property
+    def views_after(self) -> Sequence[WorkerView]:
+        """The workers as they are after these releases."""
+        return self._workers.views
 
     @property
     def default(self) -> str:
@@ -52,14 +59,13 @@ class Foresight:
 
     def release(self, run_id: int) -> Release | None:
         """How a run becomes claimable in the next look; None: it does not."""
-        return next((release for release in self.releases if release.run_id == run_id), None)
+        return self._release_of.get(run_id)
 
     def before(self, run_id: int, stream: Stream, ahead: int, sharing: Iterable[Stream]) -> int:
         """How many of these streams' runs, and of the run's own, are released before it, or else stand before it."""
-        order = [release.run_id for release in self.releases]
-        first = order[: order.index(run_id)] if run_id in order else order
+        first = self.releases[: self._place_of.get(run_id)]
         others = {other.id for other in sharing if other.id != stream.id}
-        return ahead + sum(self._stream_of[earlier] in others for earlier in first)
+        return ahead + sum(self._stream_of[earlier.run_id] in others for earlier in first)
 
     def sharing(self, stream: Stream) -> list[Stream]:
         """The streams of its lane and class."""
@@ -81,14 +87,11 @@ class Foresight:
     def _choose(self, run: Placement) -> int | None:
         if chooser(run.stream, self.default) not in self.system.dispatchers.strategies:
             return None
-        offered = Workers(self.views_after).eligible(run.stream)
+        offered = self._workers.eligible(run.stream)
         if not offered:
             return None
         session_id = min(offered, key=lambda view: (view.load, view.session_id)).session_id
-        chosen = next(view for view in self.views_after if view.session_id == session_id)
-        chosen.assigned += 1
-        for name, amount in run.stream.resources:
-            chosen.used[name] = chosen.used.get(name, 0.0) + amount
+        self._workers.take(session_id, run.stream)
         return session_id
 
 
@@ -209,8 +212,3 @@ def _view(session: SessionFacts) -> WorkerView:
         running=session.places - session.free,
         resources=session.resources,
     )
-
-
-def _copied(view: WorkerView) -> WorkerView:
-    fields = {name: getattr(view, name) for name in WorkerView.__struct_fields__}
-    return WorkerView(**{**fields, "used": dict(view.used)})

@@ -14,7 +14,9 @@ class DispatchRepository(Protocol):
     async def hold_window(self, now: datetime | None = None) -> WindowWork | None:
         """Take the window until the commit and say what there is to do; None when another dispatcher has it."""
 
-    async def gated(self, limit: int, now: datetime | None = None) -> list[GatedRun]:
+    async def gated(
+        self, limit: int, now: datetime | None = None, *, but: Sequence[int] = (), only: Sequence[int] = ()
+    ) -> list[GatedRun]:
         """Lock up to `limit` gated runs that wait for nothing but their turn and are in no stream, oldest first.
 
         Runs of tasks that are not ACTIVE are left to TaskRunRepository.admit, runs that others hold to the next call.
@@ -46,5 +48,8 @@ class DispatchRepository(Protocol):
     async def set_strategy(self, strategy: str) -> None:
         """Tell whoever makes runs which strategy the dispatchers are set to."""
 
-    async def forget(self, limit: int) -> int:
-        """Remove up to `limit` streams, keys and permits that nothing uses any more; returns how many."""
+    async def forget(self, limit: int, now: datetime | None = None) -> int:
+        """Remove up to `limit` streams and keys of limits that nothing uses any more; returns how many.
+
+        A key goes when no stream names it, no run holds a permit of it and its bucket is full again.
+        """

@@ -1,6 +1,6 @@
 """The strategies of a dispatcher by name: installed ones and composites."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint
 
 import structlog
@@ -57,7 +57,7 @@ class Strategies:
     def use(self, name: str) -> None:
         """Make this strategy the default one; raises ConfigError, and changes nothing, when part of it is broken."""
         is_made = self.get(name) is not None
-        broken = [str(self._broken[part]) for part in dict.fromkeys(self._parts(name)) if part in self._broken]
+        broken = [str(self._broken[part]) for part in self._parts(name) if part in self._broken]
         if broken:
             raise ConfigError(f"dispatcher.strategy '{name}' cannot be used. {' '.join(broken)}")
         if not is_made:
@@ -66,7 +66,7 @@ class Strategies:
 
     def _make(self, name: str) -> DispatchStrategy | None:
         if name in self._composites:
-            members = [strategy for member in self._composites[name] if (strategy := self.get(member)) is not None]
+            members = [strategy for part in self._parts(name) if (strategy := self.get(part)) is not None]
             return CompositeStrategy(name, members) if members else None
         entry = self._installed.get(name)
         if entry is None:
@@ -78,13 +78,24 @@ class Strategies:
             logger.error("strategy cannot be used", strategy=name, reason=str(self._broken[name]))
             return None
 
-    def _parts(self, name: str) -> Iterator[str]:
-        """The installed strategies behind a name."""
-        if name in self._composites:
-            for member in self._composites[name]:
-                yield from self._parts(member)
-        else:
-            yield name
+    def _parts(self, name: str) -> list[str]:
+        """The installed strategies behind a name in the order in which they are first come to; the last one decides."""
+        parts: dict[str, None] = {}
+        seen: set[str] = set()
+        left = [name]
+        while left:
+            each = left.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            if each in self._composites:
+                left += reversed(self._composites[each])
+            else:
+                parts[each] = None
+        last = name
+        while last in self._composites:
+            last = self._composites[last][-1]
+        return [*parts, last] if next(reversed(parts)) != last else list(parts)
 
 
 def _loaded(entry: EntryPoint) -> DispatchStrategy:

@@ -19,6 +19,8 @@ from scheduler_core.errors import (
 
 _REMEDY = "Check that it runs, and that database.url is right."
 _NAMES = {"uq_tasks_namespace_name": TaskNameTakenError, "uq_limits_namespace_name": LimitNameTakenError}
+# Time-outs of idle sessions and transactions, such as those of a process that was stopped for a while.
+_SESSION_ENDED = ("25P03", "25P04", "57P05")
 RETRYABLE = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
 
 
@@ -51,6 +53,8 @@ def translate(error: psycopg.Error) -> SchedulerError:
         )
     if isinstance(error, pg.ReadOnlySqlTransaction):
         return StoreUnavailableError("The database is read-only: it is a standby. Point database.url at the primary.")
+    if error.sqlstate in _SESSION_ENDED:
+        return StoreUnavailableError(f"The database has ended the session: {_sentence(error)} It is opened anew.")
     # Class 54, a limit of the server exceeded: the statement is at fault, and trying again would never help.
     is_limit = (error.sqlstate or "").startswith("54")
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and not is_limit:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from scheduler_core.decisions.admission import Admission, admission
+from scheduler_core.decisions.limit_rules import is_idle
 from scheduler_core.interfaces import DispatchRepository
 from scheduler_core.models import CreatedRun, LimitKeyState
 from scheduler_core.models.dispatch import (
@@ -37,9 +38,13 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
         rows = await self._rows("hold_window", {"now": now})
         return WindowWork(**rows[0]) if rows else None
 
-    async def gated(self, limit: int, now: datetime | None = None) -> list[GatedRun]:
+    async def gated(
+        self, limit: int, now: datetime | None = None, *, but: Sequence[int] = (), only: Sequence[int] = ()
+    ) -> list[GatedRun]:
         """See DispatchRepository."""
-        rows = await self._rows("lock_gated_runs", {"limit": limit, "now": now})
+        rows = await self._rows(
+            "lock_gated_runs", {"limit": limit, "but": list(but), "only": list(only) or None, "now": now}
+        )
         decided = [(row, admission(_facts(row))) for row in rows]
         aside = {row["id"]: what.value for row, what in decided if what in (Admission.HOLD, Admission.CANCEL)}
         if aside:
@@ -150,11 +155,21 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
             {"strategy": strategy},
         )
 
-    async def forget(self, limit: int) -> int:
+    async def forget(self, limit: int, now: datetime | None = None) -> int:
         """See DispatchRepository."""
         rows = await self._rows("forget_streams", {"limit": limit})
-        count: int = rows[0]["count"]
-        return count
+        streams: int = rows[0]["count"]
+        return streams + await self._forget_limit_keys(limit - streams, now)
+
+    async def _forget_limit_keys(self, limit: int, now: datetime | None) -> int:
+        rows = await self._rows("lock_idle_limit_keys", {"limit": limit, "now": now}) if limit else []
+        if not rows:
+            return 0
+        states = await self._rows("limit_key_states", {"key_ids": [row["id"] for row in rows], "now": now})
+        idle = {"key_ids": [key.id for key in converted(states, LimitKeyState) if is_idle(key)]}
+        await self._rows("remove_permits", idle)
+        await self._execute("DELETE FROM scheduler.limit_keys WHERE id = ANY(%(key_ids)s::bigint[])", idle)
+        return len(idle["key_ids"])
 
 
 def _facts(row: Row) -> RunFacts:

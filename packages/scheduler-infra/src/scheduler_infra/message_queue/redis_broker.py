@@ -62,6 +62,8 @@ class RedisListening(RedisConnection):
             self._reply(self._next())
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no subscription within {self._io_timeout_seconds:g} s")
+        # Rings that came with the answer have been read from the socket: nobody would be woken for them.
+        self.read()
 
     def unlisten(self, addresses: Iterable[str]) -> None:
         """See ListeningLink."""

@@ -8,6 +8,8 @@ WITH moment AS MATERIALIZED (
     FROM scheduler.task_runs AS run
     WHERE run.status = 'PENDING' AND run.waiting_on = 0 AND NOT run.held AND run.gated AND run.stream_id IS NULL
       AND run.not_before <= (SELECT now FROM moment) AND run.expands IS NOT TRUE
+      AND run.task_version_id <> ALL(%(but)s::bigint[])
+      AND (%(only)s::bigint[] IS NULL OR run.task_version_id = ANY(%(only)s::bigint[]))
     ORDER BY run.not_before, run.id
     LIMIT %(limit)s
 ), task AS MATERIALIZED (
