@@ -20,9 +20,33 @@ CREATE INDEX idx_task_versions_stream_id ON scheduler.task_versions (stream_id) 
 DROP INDEX scheduler.idx_task_runs_active_task_id;
 CREATE INDEX idx_task_runs_active_task_id ON scheduler.task_runs (task_id)
     WHERE CASE status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END;
+
+-- The same of a run that waits for its turn: one that has been started before keeps the age that it had then.
+CREATE FUNCTION scheduler.claim_at_of(attempt integer, not_before timestamptz, scheduled_at timestamptz,
+                                      created_at timestamptz, priority smallint) RETURNS timestamptz
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS 'SELECT scheduler.claim_at(CASE WHEN attempt = 0 THEN not_before ELSE greatest(scheduled_at, created_at) END,
+                                  priority)';
+
+-- How many starts a bucket has left at a moment; NULL: it is full, or there is no rate.
+CREATE FUNCTION scheduler.tokens_left(tokens double precision, refilled_at timestamptz, rate integer,
+                                      rate_seconds double precision, burst integer, moment timestamptz)
+    RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS 'SELECT CASE WHEN rate IS NOT NULL
+                    THEN nullif(least(coalesce(burst, rate),
+                                      tokens + greatest(0, extract(epoch FROM moment - refilled_at))::double precision
+                                               * rate / rate_seconds),
+                                coalesce(burst, rate)) END';
+
+-- Of keys that went with their limits.
+DELETE FROM scheduler.task_run_permits AS permit
+WHERE NOT EXISTS (SELECT FROM scheduler.limit_keys AS key WHERE key.id = permit.limit_key_id);
 """
 
 DOWNGRADE = """
+DROP FUNCTION scheduler.tokens_left;
+DROP FUNCTION scheduler.claim_at_of;
 DROP INDEX scheduler.idx_task_runs_active_task_id;
 CREATE INDEX idx_task_runs_active_task_id ON scheduler.task_runs (task_id) WHERE status IN ('PENDING', 'DISPATCHED');
 DROP INDEX scheduler.idx_task_versions_stream_id;
@@ -31,10 +55,10 @@ ALTER TABLE scheduler.task_versions DROP COLUMN stream_id;
 
 
 def upgrade() -> None:
-    """Add the column; what version 0004 reads or writes keeps its meaning."""
+    """Add the column and functions; what version 0004 reads or writes keeps its meaning."""
     op.execute(UPGRADE)
 
 
 def downgrade() -> None:
-    """Remove it."""
+    """Remove them."""
     op.execute(DOWNGRADE)

@@ -78,6 +78,7 @@ class _Side:
             "queues": "'{default}'",
             "task_types": "'{python}'",
             "limit": "1",
+            "look": "1",
             "now": "NULL",
         }
         arguments = ", ".join(values[name] for name in names)

@@ -91,7 +91,7 @@ async def test_api_integration_dispatch_fields_come_back_as_they_were_given(api:
     assert (again.json()["version"], shown(again)) == (1, ALL_FIELDS)
     bare = await api.put(f"{TASKS}/t", json=task())
     assert (bare.json()["version"], shown(bare)) == (2, DEFAULTS)
-    patched = await api.patch(f"{TASKS}/t", json={"limits": ["two"], "unique": {}, "keep": 0.5 + 1, "max_losses": 1})
+    patched = await api.patch(f"{TASKS}/t", json={"limits": ["two"], "unique": {}, "keep": " 1d12h ", "max_losses": 1})
     assert shown(patched) == {
         **DEFAULTS,
         "limits": ["two"],
@@ -100,7 +100,7 @@ async def test_api_integration_dispatch_fields_come_back_as_they_were_given(api:
             "states": ["PENDING", "DISPATCHED", "RUNNING"],
             **dict.fromkeys(("window", "debounce", "debounce_max", "throttle")),
         },
-        "keep": 1.5,
+        "keep": "1d12h",
         "max_losses": 1,
     }
     assert shown(await api.patch(f"{TASKS}/t", json={name: DEFAULTS[name] for name in DEFAULTS})) == DEFAULTS
@@ -110,7 +110,7 @@ async def test_api_integration_dispatch_fields_come_back_as_they_were_given(api:
 async def test_api_integration_sizes_and_times_may_be_text(api: Api) -> None:
     """Memory and disk take sizes, uniqueness and retention times; both come back in one form."""
     unique = {"throttle": "1h30m"}
-    given = task(resources={"memory": "2GB", "disk": "512 MiB", "cpu": 2}, keep=2592000, unique=unique)
+    given = task(resources={"memory": "2GB", "disk": "512 MiB", "cpu": 2}, keep="2592000s", unique=unique)
     fields = shown(await api.post(TASKS, json=given))
     assert fields["resources"] == {"memory": 2.0 * 1024**3, "disk": 512.0 * 1024**2, "cpu": 2.0}
     assert (fields["keep"], fields["unique"]["throttle"]) == ("30d", "1h30m")
@@ -176,7 +176,12 @@ SUB_FLOW = {"name": "t", "sub_flow": "other"}
         (task(unique={"debounce_max": "1m"}), "unique.debounce_max", "Give debounce"),
         (task(unique={"debounce": "2m", "debounce_max": "1m"}), "unique.debounce_max", "Raise it"),
         (task(keep="a while"), "keep", "no length of time"),
-        (task(keep=0), "keep", "from 1 second"),
+        (task(keep="0s"), "keep", "from 1 second"),
+        (task(keep="30"), "keep", "Write 30d for days"),
+        (task(keep=" 30 "), "keep", "Write 30d for days"),
+        (task(keep=30), "keep", "Write 30d for days"),
+        (task(keep=1.5), "keep", "Write whole numbers"),
+        (task(keep=True), "keep", "keep is a string"),
         (task(keep="40000d"), "keep", "36525 days"),
         (task(keep_runs=0), "keep_runs", "from 1"),
         (task(max_losses=0), "max_losses", "from 1 to 100"),

@@ -55,11 +55,16 @@ async def test_api_integration_limit_life(api: Api, rings: InMemoryWire) -> None
     assert same.status_code == 200
     assert same.json() == made
     replaced = (await api.put(address, json=body("customer-api", concurrent=3))).json()
-    assert (replaced["concurrent"], replaced["rate"], replaced["rate_seconds"], replaced["key"]) == (3, None, 1.0, None)
+    assert (replaced["concurrent"], replaced["rate"], replaced["rate_seconds"], replaced["key"]) == (
+        3,
+        None,
+        None,
+        None,
+    )
     changed = (await api.patch(address, json={"rate": "10/5s", "burst": 20})).json()
     assert (changed["concurrent"], changed["rate"], changed["rate_seconds"], changed["burst"]) == (3, 10, 5.0, 20)
     without = (await api.patch(address, json={"rate": None})).json()
-    assert (without["concurrent"], without["rate"], without["rate_seconds"], without["burst"]) == (3, None, 1.0, None)
+    assert (without["concurrent"], without["rate"], without["rate_seconds"], without["burst"]) == (3, None, None, None)
     assert rings.rung == [DISPATCHERS] * 4
     assert (await api.delete(address)).json() == without
     assert (await api.get(address)).status_code == 404
@@ -107,6 +112,9 @@ async def test_api_integration_limit_list_in_pages(api: Api) -> None:
         (body(rate="1/0s"), "rate", "from 0.001"),
         (body(rate="1/min", rate_seconds=3), "rate_seconds", "Leave rate_seconds out"),
         (body(rate=1, rate_seconds=-1), "rate_seconds", "not -1"),
+        (body(rate=5), "rate_seconds", "such as 5/min"),
+        (body(rate=5, rate_seconds=None), "rate_seconds", "such as 5/min"),
+        (body(rate=5, rate_seconds="1"), "rate_seconds", "a number"),
         (body(burst=3), "burst", "Give rate"),
         (body(rate=3, burst=0), "burst", "pause"),
         (body(key=""), "key", "empty"),
@@ -137,6 +145,21 @@ async def test_api_integration_limit_bad_input_names_the_field_and_changes_nothi
     assert told in problems_of(listed)[f"limits.0.{field}" if field else "limits.0"]
     assert (await api.get(LIMITS)).json()["items"] == []
     assert (await api.get(TASKS)).json()["items"] == []
+
+
+async def test_api_integration_limit_rate_as_a_number_needs_its_time(api: Api) -> None:
+    """A number goes with the time that is given or was there before; without one no rate is guessed."""
+    made = await created(api, **body("a", rate=5, rate_seconds=30))
+    assert (made["rate"], made["rate_seconds"]) == (5, 30.0)
+    changed = (await api.patch(f"{LIMITS}/a", json={"rate": 7})).json()
+    assert (changed["rate"], changed["rate_seconds"]) == (7, 30.0)
+    assert "7/min" in problems_of(await api.patch(f"{LIMITS}/a", json={"rate_seconds": None}))["rate_seconds"]
+    without = (await api.patch(f"{LIMITS}/a", json={"rate": None})).json()
+    assert "5/min" in problems_of(await api.patch(f"{LIMITS}/a", json={"rate": 5}))["rate_seconds"]
+    writable = {name: without[name] for name in without if name not in ("id", "tasks", "created_at", "updated_at")}
+    assert (await api.put(f"{LIMITS}/a", json=writable)).json() == without
+    text = (await api.put(f"{LIMITS}/a", json={**writable, "rate": "5/s"})).json()
+    assert (text["rate"], text["rate_seconds"]) == (5, 1.0)
 
 
 async def test_api_integration_limit_tells_all_problems_at_once(api: Api) -> None:

@@ -192,6 +192,8 @@ async def test_quarantine_integration_refuses_what_is_not_in_quarantine(api: Api
             await api.post(f"{QUARANTINE}/{wrong}/discard"),
         ):
             assert (answer.status_code, str(wrong) in answer.json()["detail"]) == (404, True)
+    told = (await api.get(f"{QUARANTINE}/{run['id']}")).json()["detail"]
+    assert "`scheduler quarantine list` shows which are, and with --decided" in told
     await api.delete("/api/v1/tasks/a")
     answer = await api.post(f"{QUARANTINE}/{run_id}/release")
     assert (answer.status_code, "deleted" in answer.json()["detail"]) == (409, True)

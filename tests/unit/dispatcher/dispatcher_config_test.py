@@ -54,7 +54,7 @@ def test_dispatcher_unit_config_refuses_values_that_cannot_work(key: str, value:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("", None), (" ", None), ("30d", 2_592_000.0), ("1h30m", 5400.0), ("90", 90.0)]
+    ("text", "seconds"), [("", None), (" ", None), ("30d", 2_592_000.0), ("1h30m", 5400.0), ("90s", 90.0)]
 )
 def test_dispatcher_unit_config_reads_how_long_runs_are_kept(text: str, seconds: float | None) -> None:
     """A length of time as in schedules; empty is for ever."""
@@ -62,11 +62,15 @@ def test_dispatcher_unit_config_reads_how_long_runs_are_kept(text: str, seconds:
     assert (config.problems(), config.keep_finished_seconds) == ([], seconds)
 
 
-@pytest.mark.parametrize("text", ["a month", "0s", "-1d"])
-def test_dispatcher_unit_config_refuses_times_that_keep_nothing(text: str) -> None:
-    """What is no length of time, or none at all, is refused with the key."""
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [("a month", "90s, 15m"), ("0s", "leave it empty"), ("-1d", "90s, 15m"), ("30", "30d"), (" 3 0 ", "30d for days")],
+)
+def test_dispatcher_unit_config_refuses_times_that_keep_too_little(text: str, remedy: str) -> None:
+    """What is no length of time, none at all, or a number that nobody meant in seconds, is refused with the key."""
     (told,) = DispatcherConfig(keep_finished=text).problems()
     assert told.startswith("keep_finished")
+    assert remedy in told
 
 
 def test_dispatcher_unit_config_says_what_each_key_does() -> None:

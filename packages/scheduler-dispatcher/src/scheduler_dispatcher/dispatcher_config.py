@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from scheduler_core.config import ConfigSection, setting
-from scheduler_core.decisions.duration_text import parse_duration
+from scheduler_core.decisions.duration_text import parse_kept_time
 from scheduler_core.decisions.nearest import hint
 from scheduler_dispatcher.strategies.composite_rules import composite_problems
 from scheduler_dispatcher.strategies.installed_strategies import installed_strategies
@@ -56,7 +56,9 @@ class DispatcherConfig(ConfigSection):
     )
 
     keep_finished: str = setting(
-        "", "How long finished runs are kept of tasks that do not say it themselves, such as 30d; empty: for ever."
+        "",
+        "How long finished runs are kept of tasks that do not say it themselves, with a unit such as 30d; empty: "
+        "for ever.",
     )
     keep_finished_runs: Annotated[int, Meta(ge=0)] = setting(
         0, "How many finished runs of each such task are kept at most, the newest ones; 0: all."
@@ -68,7 +70,7 @@ class DispatcherConfig(ConfigSection):
     @property
     def keep_finished_seconds(self) -> float | None:
         """`keep_finished` in seconds; None: for ever."""
-        return float(parse_duration(self.keep_finished)) if self.keep_finished.strip() else None
+        return float(parse_kept_time(self.keep_finished)) if self.keep_finished.strip() else None
 
     def problems(self) -> list[str]:
         """Strategies must exist, composites lead to strategies that choose somebody, and times be lengths of time."""

@@ -139,9 +139,12 @@ UNIQUE = {"key": None, "states": ["PENDING"], "window": None, "debounce": None, 
         ({"unique": UNIQUE}, {"Unique": "one run of the task, while PENDING"}),
         (
             {"unique": {**UNIQUE, "key": "params.x", "window": "10m", "debounce": 1.5, "debounce_max": "5m"}},
-            {
-                "Unique": "by params.x, while PENDING, made within 10m, each trigger puts it off by 1.5 s, at most 5m",
-            },
+            {"Unique": "by params.x, each trigger puts it off by 1.5 s, at most 5m"},
+        ),
+        ({"unique": {**UNIQUE, "debounce": "1h"}}, {"Unique": "one run of the task, each trigger puts it off by 1h"}),
+        (
+            {"unique": {**UNIQUE, "key": "params.x", "window": "10m"}},
+            {"Unique": "by params.x, while PENDING, made within 10m"},
         ),
         ({"unique": {**UNIQUE, "throttle": "1h"}}, {"Unique": "one run of the task, one within 1h"}),
         ({"keep": "30d", "keep_runs": 5}, {"Kept": "for 30d, the last 5 finished runs"}),

@@ -93,7 +93,7 @@ def test_limit_create_dry_run_says_what_would_be(fake_api: FakeApi, capsys: Capt
 
 def test_limit_list_tells_what_each_allows(fake_api: FakeApi, capsys: Capture) -> None:
     """A line for each, "-" for what it does not limit; none at all tells how to declare one."""
-    bare = limit_document(id=4, name="x", key=None, rate=None, rate_seconds=1.0, tasks=[])
+    bare = limit_document(id=4, name="x", key=None, rate=None, rate_seconds=None, tasks=[])
     fake_api.answer("GET", LIMITS, page_of(limit_document(burst=150), bare), page_of(limit_document()), page_of())
     assert main(["limit", "list"]) == 0
     assert [line.split("\t") for line in capsys.readouterr().out.splitlines()] == [
@@ -146,6 +146,38 @@ def test_limit_update_changes_and_takes_away(fake_api: FakeApi, capsys: Capture)
     assert main(["limit", "update", "a", "--rate", "5/s", "--no-rate"]) == 2
     assert "--no-rate contradicts --rate" in capsys.readouterr().err
     assert len(fake_api.requests) == 1
+
+
+def test_limit_update_dry_run_says_what_would_be(fake_api: FakeApi, capsys: Capture) -> None:
+    """The limit as it would become is judged, and nothing is changed; what goes with a rate goes with it."""
+    answer = {"items": [], "limits": [{"change": "updated"}], "dry_run": True}
+    same = {**answer, "limits": [{"change": "unchanged"}]}
+    fake_api.answer("GET", f"{LIMITS}/3", limit_document(burst=9, namespace="n"))
+    fake_api.answer("POST", APPLY, answer, same, answer)
+    words = ["limit", "update", "3", "--namespace", "n", "--dry-run"]
+    assert main([*words, "--concurrent", "7"]) == 0
+    assert "Limit 'customer-api' would be changed." in capsys.readouterr().err
+    stays = {"name": "customer-api", "namespace": "n", "description": "", "key": "params.customer"}
+    whole = {**stays, "concurrent": 7, "rate": 100, "rate_seconds": 60.0, "burst": 9}
+    asked = [each for each in fake_api.requests if each.method == "POST"]
+    assert asked[0].body == {"tasks": [], "limits": [whole], "dry_run": True}
+    assert fake_api.requests[0].query == {"namespace": ["n"]}
+    assert main([*words, "--rate", "5/s"]) == 0
+    assert "would stay as it is" in capsys.readouterr().err
+    assert main([*words, "--no-rate", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"dry_run": True, "change": "updated"}
+    bodies = [each.body["limits"][0] for each in fake_api.requests if each.method == "POST"]
+    assert bodies[1:] == [
+        {**stays, "concurrent": 2, "rate": "5/s", "burst": 9},
+        {**stays, "concurrent": 2, "rate": None},
+    ]
+    problem = {"errors": [{"field": "limits.0.concurrent", "message": "concurrent 0 would let no run start."}]}
+    fake_api.answer("POST", APPLY, problem, status=422)
+    assert main([*words, "--concurrent", "0"]) == 2
+    err = capsys.readouterr().err
+    assert "concurrent 0 would let no run start." in err
+    assert "limits.0" not in err
+    assert {each.method for each in fake_api.requests} == {"GET", "POST"}
 
 
 def test_limit_delete_asks_first(fake_api: FakeApi, capsys: Capture) -> None:

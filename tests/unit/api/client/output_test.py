@@ -56,6 +56,25 @@ def test_api_unit_table_breaks_no_word_in_eighty_columns(
     assert "There is no room for" in capsys.readouterr().err
 
 
+def test_api_unit_table_of_limits_fits_into_eighty_columns(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expressions and names of tasks go on in the next line; what a limit allows stays whole."""
+    terminal = on_terminal(monkeypatch)
+    limit = {
+        "id": 12345,
+        "name": "customer-api",
+        "key": "params.env.CUSTOMER | default('nobody')",
+        "concurrent": 100,
+        "rate": 1000,
+        "rate_seconds": 60.0,
+        "burst": 1500,
+        "tasks": ["fetch-orders", "send-invoices", "report"],
+    }
+    fake_api.answer("GET", "/api/v1/limits", page_of(limit))
+    assert main(["limit", "list"]) == 0
+    assert max(len(line.rstrip()) for line in terminal.text.splitlines()) <= 80
+    assert {"customer-api", "100", "1000/min", "1500"} <= set(terminal.text.split())
+
+
 def test_api_unit_table_drops_columns_without_any_value(monkeypatch: pytest.MonkeyPatch) -> None:
     """A column of nothing but dashes is noise on a terminal; the first one stays."""
     terminal = on_terminal(monkeypatch)

@@ -77,8 +77,51 @@ def test_quarantine_release_and_discard_tell_what_they_made(fake_api: FakeApi, c
     assert main(["quarantine", "release", "7", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["id"] == 9
     assert main(["quarantine", "discard", "7"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].endswith("DISCARDED")
+    discarded = capsys.readouterr()
+    assert discarded.out.splitlines()[1].endswith("DISCARDED")
+    assert "Discarded: 7." in discarded.err
     assert main(["quarantine", "release"]) == 2
+
+
+@pytest.mark.parametrize("action", ["release", "discard"])
+def test_quarantine_decides_of_all_or_of_none(fake_api: FakeApi, capsys: Capture, action: str) -> None:
+    """When one of several runs cannot be decided, every such run is named and nothing is sent."""
+    fake_api.answer("GET", "/api/v1/quarantine/7", quarantined())
+    fake_api.answer("GET", "/api/v1/quarantine/8", {"detail": "Run 8 is not in quarantine."}, status=404)
+    fake_api.answer("GET", "/api/v1/quarantine/9", quarantined(run_id=9, decision="RELEASED", released_run_id=12))
+    assert main(["quarantine", action, "7", "8", "9"]) == 3
+    err = capsys.readouterr().err
+    assert f"None is {action.removesuffix('e')}ed, because 2 of 3 runs cannot be" in err.replace("\n", " ")
+    assert "Run 8 is not in quarantine." in err
+    assert "released already, as run 12" in err
+    assert [request.method for request in fake_api.requests] == ["GET"] * 3
+
+
+def test_quarantine_release_of_several_tells_each_new_run(fake_api: FakeApi, capsys: Capture) -> None:
+    """Which run took whose place; a run that is named twice is released once."""
+    for run in (7, 8):
+        fake_api.answer("GET", f"/api/v1/quarantine/{run}", quarantined(run_id=run))
+        fake_api.answer("POST", f"/api/v1/quarantine/{run}/release", run_document(id=run + 10, retry_of=run))
+    assert main(["quarantine", "release", "7", "8", "7"]) == 0
+    told = capsys.readouterr()
+    assert "Released: 7 as 17, 8 as 18." in told.err
+    assert len(told.out.splitlines()) == 3
+
+
+def test_quarantine_release_that_stops_halfway_tells_what_was_done(fake_api: FakeApi, capsys: Capture) -> None:
+    """A refusal that only the act itself could meet leaves nothing in the dark: done, refused, and not tried."""
+    for run in (7, 8, 9):
+        fake_api.answer("GET", f"/api/v1/quarantine/{run}", quarantined(run_id=run))
+    fake_api.answer("POST", "/api/v1/quarantine/7/release", run_document(id=17, retry_of=7))
+    fake_api.answer("POST", "/api/v1/quarantine/8/release", {"detail": "Flow 8 is RUNNING."}, status=409)
+    assert main(["quarantine", "release", "7", "8", "9", "--quiet"]) == 5
+    told = capsys.readouterr()
+    assert [line.split("\t")[0] for line in told.out.splitlines()] == ["ID", "17"]
+    assert "Released: 7 as 17. Stopped at run 8; not released: 9." in told.err
+    assert "Flow 8 is RUNNING." in told.err
+    assert not [request for request in fake_api.requests if request.path.endswith("9/release")]
+    assert main(["quarantine", "release", "7", "8", "9", "-o", "json"]) == 5
+    assert json.loads(capsys.readouterr().out)["id"] == 17
 
 
 def test_trigger_tells_that_a_run_is_there_already(fake_api: FakeApi, capsys: Capture) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_core.decisions.limit_rules import capacity, grant, headroom, seconds_to_start, tokens_at
+from scheduler_core.decisions.limit_rules import capacity, grant, headroom, is_idle, seconds_to_start, tokens_at
 from scheduler_core.models import LimitKeyState
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -23,6 +23,23 @@ def test_core_unit_grant_gives_all_permits_or_none() -> None:
     grants = grant([(10, (1, 2)), (11, (1,)), (12, (1,)), (13, (9,))], keys)
     assert (grants.granted, grants.refused) == ((11, 13), (10, 12))
     assert grants.tokens == {}
+
+
+def test_core_unit_grant_leaves_those_behind_the_last_it_may_grant_as_they_are() -> None:
+    """Who is refused before does not count, and who comes after is neither granted nor refused."""
+    keys = {1: key(1, concurrent=9), 2: key(2, concurrent=1, running=1)}
+    grants = grant([(10, (2,)), (11, (1,)), (12, (1,)), (13, (2,))], keys, at_most=1)
+    assert (grants.granted, grants.refused) == ((11,), (10,))
+    assert grant([(10, (2,)), (11, (1,))], keys, at_most=0) == ((), (), {})
+
+
+def test_core_unit_a_key_is_idle_once_nothing_runs_and_its_bucket_is_full() -> None:
+    """Then it may be forgotten: it would come back as it is."""
+    drained = key(rate=2, rate_seconds=10.0, burst=3, tokens=1.0, refilled_at=NOON - timedelta(seconds=9))
+    assert not is_idle(drained)
+    assert is_idle(msgspec.structs.replace(drained, now=NOON + timedelta(seconds=1)))
+    assert is_idle(key(concurrent=1))
+    assert not is_idle(key(concurrent=2, running=1))
 
 
 def test_core_unit_grant_draws_from_every_rate_of_a_run() -> None:

@@ -81,7 +81,8 @@ class DispatchFlags(FlowFlags):
     )
     throttle: Annotated[str | None, Parameter(group=_UNIQUE, help="At most one run within this time.")] = None
     keep: Annotated[
-        str | None, Parameter(group=_KEPT, help="How long finished runs are kept, such as 30d [the dispatchers' own].")
+        str | None,
+        Parameter(group=_KEPT, help="How long finished runs are kept, with its unit: 30d [the dispatchers' own]."),
     ] = None
     keep_runs: Annotated[
         int | None, Parameter(group=_KEPT, help="How many finished runs are kept at most [the dispatchers' own].")

@@ -58,10 +58,15 @@ def _unique(unique: Mapping[str, Any] | None) -> str:
     if unique is None:
         return ""
     told = [f"by {unique['key']}" if unique.get("key") else "one run of the task"]
-    if unique.get("throttle") is None:
+    is_debounce = unique.get("debounce") is not None
+    if unique.get("throttle") is None and not is_debounce:
         told.append(f"while {', '.join(unique.get('states') or ())}")
-    told += [words.format(_time(unique[name])) for name, words in _TIMES if unique.get(name) is not None]
-    if unique.get("debounce") is not None:
+    told += [
+        words.format(_time(unique[name]))
+        for name, words in _TIMES
+        if unique.get(name) is not None and not is_debounce  # states and window say nothing to a debounce
+    ]
+    if is_debounce:
         longest = unique.get("debounce_max")
         told.append(
             f"each trigger puts it off by {_time(unique['debounce'])}"

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from scheduler_api.client.client_error import RefusedError, UsageError
+from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
 from scheduler_api.client.confirmation import confirmed
+from scheduler_api.client.limit_dry_run import dry_run_create, dry_run_update
 from scheduler_api.client.limit_name_completion import complete_limit_names
 from scheduler_api.client.limit_view import KEY_HEADINGS, LIMIT_HEADINGS, key_row, limit_fields, limit_row
 from scheduler_api.client.listing import fetch_list, note_rest
@@ -70,7 +71,7 @@ def create_limit(
         body["namespace"] = flags.namespace
     with options.session() as session:
         if dry_run:
-            return _dry_run(session, body)
+            return dry_run_create(session, body)
         _show(session, session.api.post("limits", body=body, idempotent=True))
         session.output.note(f"Let a task keep it with `scheduler task update TASK --limit {name}`.")
         return ExitCode.OK
@@ -153,6 +154,7 @@ def update_limit(
     limit: LimitName,
     /,
     *,
+    dry_run: Annotated[bool, _NO] = False,
     no_concurrent: Annotated[bool, _NO] = False,
     no_rate: Annotated[bool, _NO] = False,
     no_burst: Annotated[bool, _NO] = False,
@@ -166,6 +168,8 @@ def update_limit(
     ----------
     limit
         Name or id of the limit.
+    dry_run
+        Only say what would change, or what is wrong with it.
     no_concurrent
         Let any number of runs run at once.
     no_rate
@@ -184,6 +188,8 @@ def update_limit(
     if not body:
         raise UsageError("Nothing to change: name a flag, such as --concurrent or --rate.")
     with options.session() as session:
+        if dry_run:
+            return dry_run_update(session, limit, flags.namespace, body)
         _show(session, session.api.patch("limits", limit, body=body, namespace=flags.namespace))
         return ExitCode.OK
 
@@ -226,22 +232,3 @@ def _show(session: Session, limit: dict[str, Any]) -> None:
         session.output.json(limit)
     else:
         session.output.fields(limit_fields(limit))
-
-
-def _dry_run(session: Session, body: dict[str, Any]) -> ExitCode:
-    """Say what creating this limit would do. Stores nothing."""
-    try:
-        applied = session.api.post("tasks", "apply", body={"tasks": [], "limits": [body], "dry_run": True})
-    except RefusedError as error:
-        errors = [{"field": field.removeprefix("limits.0."), "message": message} for field, message in error.errors]
-        raise RefusedError(error.status, {**error.problem, "errors": errors}) if errors else error from error
-    change = applied["limits"][0]["change"]
-    if change != "created":
-        raise RefusedError(
-            409, {"detail": f"There is a limit '{body['name']}' already. Change it with update or apply."}
-        )
-    if session.output.is_json:
-        session.output.json({"dry_run": True, "change": change})
-    else:
-        session.output.note(f"Limit '{body['name']}' would be created.")
-    return ExitCode.OK

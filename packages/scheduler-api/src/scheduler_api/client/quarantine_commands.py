@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
 from scheduler_api.client.human_time import show_instant, show_time_between
 from scheduler_api.client.listing import fetch_list, note_rest
+from scheduler_api.client.quarantine_deciding import decide_all
 from scheduler_api.client.run_view import RUN_HEADINGS, run_row
 from scheduler_core.runtime.exit_code import ExitCode
 
@@ -85,18 +85,14 @@ def show_quarantined(run: int, /, *, options: ClientOptions = DEFAULT_OPTIONS) -
 def release_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientOptions = DEFAULT_OPTIONS) -> int:
     """Run quarantined runs again, with what waited for them in their flows: each as a new run.
 
+    Several are judged before the first is released: when one of them cannot be, none is.
+
     Parameters
     ----------
     runs
         Ids of the runs.
     """
-    _need(runs)
-    with options.session() as session:
-        made = [session.api.post("quarantine", run, "release", idempotent=True) for run in runs]
-        if _told_as_json(session, made):
-            return ExitCode.OK
-        session.output.table(RUN_HEADINGS, [run_row(run) for run in made])
-        return ExitCode.OK
+    return decide_all(options, runs, "released", _release, _show_released)
 
 
 @app.command(name="discard")
@@ -104,29 +100,32 @@ def release_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientO
 def discard_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientOptions = DEFAULT_OPTIONS) -> int:
     """Leave quarantined runs as they are, and take them off the list.
 
+    Several are judged before the first is discarded: when one of them cannot be, none is.
+
     Parameters
     ----------
     runs
         Ids of the runs.
     """
-    _need(runs)
-    with options.session() as session:
-        decided = [session.api.post("quarantine", run, "discard") for run in runs]
-        if _told_as_json(session, decided):
-            return ExitCode.OK
-        session.output.table(_HEADINGS, [_row(run) for run in decided])
-        return ExitCode.OK
+    return decide_all(options, runs, "discarded", _discard, _show_discarded)
 
 
-def _told_as_json(session: Session, items: Sequence[Mapping[str, Any]]) -> bool:
-    if session.output.is_json:
-        session.output.json(items[0] if len(items) == 1 else {"items": items, "next_cursor": None})
-    return session.output.is_json
+def _release(session: Session, run: int) -> Mapping[str, Any]:
+    made: Mapping[str, Any] = session.api.post("quarantine", run, "release", idempotent=True)
+    return made
 
 
-def _need(runs: tuple[int, ...]) -> None:
-    if not runs:
-        raise UsageError("Name at least one run by its id; `scheduler quarantine list` shows them.")
+def _discard(session: Session, run: int) -> Mapping[str, Any]:
+    discarded: Mapping[str, Any] = session.api.post("quarantine", run, "discard")
+    return discarded
+
+
+def _show_released(session: Session, made: Sequence[Mapping[str, Any]]) -> None:
+    session.output.table(RUN_HEADINGS, [run_row(run) for run in made])
+
+
+def _show_discarded(session: Session, discarded: Sequence[Mapping[str, Any]]) -> None:
+    session.output.table(_HEADINGS, [_row(run) for run in discarded])
 
 
 def _row(run: Mapping[str, Any]) -> list[str]:

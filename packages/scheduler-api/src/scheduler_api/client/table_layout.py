@@ -8,7 +8,7 @@ from scheduler_api.client.text_width import text_width
 GAP = 2
 FOLDED = frozenset(
     ("TASK", "NAME", "ERROR", "WHY", "WHAT CLEARS IT", "WHAT HAPPENED", "RUNS", "QUEUES", "TYPES", "TAGS",
-     "RESOURCES", "SCHEDULE", "AFTER", "FINDING", "NOTE", "FILE", "CHANGE")
+     "RESOURCES", "SCHEDULE", "AFTER", "FINDING", "NOTE", "FILE", "CHANGE", "KEY", "TASKS", "HELD BY")
 )  # fmt: skip
 """Texts: they may go on in the next line. All others are never broken."""
 CUT = frozenset(("WORKER", "HOST", "ITEM", "VERSION", "ZONE DATA"))
@@ -16,7 +16,7 @@ CUT = frozenset(("WORKER", "HOST", "ITEM", "VERSION", "ZONE DATA"))
 _NAMES = ("TASK", "NAME")
 _LEFT_OUT_FIRST = (
     "VERSION", "ZONE DATA", "RESOURCES", "TRIGGER", "ATTEMPT", "HOST", "PID", "NAMESPACE", "TYPES", "TAGS", "AFTER",
-    "WORKER",
+    "WORKER", "BURST",
 )  # fmt: skip
 _FOLDED_LEAST = 12
 _CUT_LEAST = 8

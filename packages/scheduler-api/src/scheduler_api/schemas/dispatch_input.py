@@ -1,10 +1,11 @@
 """What bodies say about dispatch into what core judges: times and sizes written as text become numbers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from scheduler_api.schemas.dispatch_schema import UniqueBody
 from scheduler_api.schemas.object_reader import kind_of
-from scheduler_core.decisions.duration_text import parse_duration
+from scheduler_core.decisions.duration_text import parse_duration, parse_kept_time
 from scheduler_core.decisions.size_text import parse_size
 from scheduler_core.errors import Problem
 from scheduler_core.models import UniquePolicy
@@ -31,7 +32,7 @@ def read_dispatch(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]
         unique = values["unique"]
         fields["unique"] = None if unique is None else _unique(unique, problems)
     if "keep" in values:
-        fields["keep_seconds"] = _seconds(values["keep"], "keep", problems)
+        fields["keep_seconds"] = _seconds(values["keep"], "keep", problems, parse_kept_time)
     return fields, problems
 
 
@@ -67,11 +68,13 @@ def _unique(given: UniqueBody, problems: list[Problem]) -> UniquePolicy:
     return UniquePolicy(key=given.key, states=states, **times)
 
 
-def _seconds(given: float | str | None, field: str, problems: list[Problem]) -> float | None:
+def _seconds(
+    given: float | str | None, field: str, problems: list[Problem], parse: Callable[[str], int] = parse_duration
+) -> float | None:
     if not isinstance(given, str):
         return given
     try:
-        return float(parse_duration(given))
+        return float(parse(given))
     except ValueError as error:
         problems.append(Problem(field, str(error)))
         return None

@@ -1,5 +1,7 @@
 """What a task says about how its runs are dispatched and kept, in requests, task files and answers."""
 
+import math
+
 import msgspec
 
 from scheduler_core.decisions.duration_text import duration_text
@@ -58,6 +60,6 @@ def time_shown(seconds: float | None) -> float | str | None:
     return duration_text(int(seconds))
 
 
-def kept(task: Task) -> float | str | None:
-    """For how long its finished runs are kept, as answers show it."""
-    return time_shown(task.keep_seconds)
+def kept(task: Task) -> str | None:
+    """For how long its finished runs are kept, as answers show it: text that can be sent again, never shorter."""
+    return None if task.keep_seconds is None else duration_text(math.ceil(task.keep_seconds))

@@ -24,7 +24,7 @@ def read_limit(document: Any, path: str = "") -> ReadLimit:
     values, problems = read_object(document, LimitBody, path=path, read_only=READ_ONLY_LIMIT_FIELDS)
     if not isinstance(document, dict):
         return ReadLimit(LimitDefinition(name="unnamed"), problems)
-    fields = _fields(document, values, path, problems)
+    fields = _fields(document, values, path, problems, None)
     definition = LimitDefinition(**{"name": "unnamed", **fields})
     return ReadLimit(definition, problems + _news(problems, definition, path))
 
@@ -41,7 +41,7 @@ def read_limit_changes(document: Any, before: LimitDefinition) -> ReadLimit:
     values, problems = read_object(document, LimitBody, partial=True, read_only=READ_ONLY_LIMIT_FIELDS)
     if not isinstance(document, dict):
         return ReadLimit(before, problems)
-    fields = _fields(document, values, "", problems)
+    fields = _fields(document, values, "", problems, before.rate)
     if fields.get("rate", 0) is None:
         # What goes with a rate goes with it.
         fields = {"rate_seconds": LimitDefinition(name="").rate_seconds, "burst": None, **fields}
@@ -49,17 +49,28 @@ def read_limit_changes(document: Any, before: LimitDefinition) -> ReadLimit:
     return _staying(ReadLimit(definition, problems + _news(problems, definition)), before)
 
 
-def _fields(document: dict[str, Any], values: dict[str, Any], path: str, problems: list[Problem]) -> dict[str, Any]:
-    fields = dict(values)
-    rate = fields.get("rate")
+def _fields(
+    document: dict[str, Any], values: dict[str, Any], path: str, problems: list[Problem], rate_before: int | None
+) -> dict[str, Any]:
+    """Fields of a definition; a rate that is a number alone is refused, unless there was a rate whose time stays."""
+    is_timed = document.get("rate_seconds") is not None
+    fields = {name: value for name, value in values.items() if name != "rate_seconds" or value is not None}
+    rate = fields.get("rate", rate_before)
     if not isinstance(rate, str):
+        time_stays = rate_before is not None and "rate_seconds" not in document
+        if rate is not None and rate >= 1 and not is_timed and not time_stays:
+            message = (
+                f"The rate {rate} does not say within which time. Write it as text, such as {rate}/min, or give "
+                "rate_seconds beside it."
+            )
+            problems.append(Problem(f"{path}rate_seconds", message))
         return fields
     try:
         fields["rate"], fields["rate_seconds"] = parse_rate(rate)
     except ValueError as error:
         problems.append(Problem(f"{path}rate", str(error)))
         del fields["rate"]
-    if "rate_seconds" in document:
+    if is_timed:
         message = f"The rate {rate[:50]!a} says its time itself. Leave rate_seconds out, or give rate as a number."
         problems.append(Problem(f"{path}rate_seconds", message))
     return fields

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from scheduler_core.models import DEFAULT_NAMESPACE, Limit, LimitDefinition, LimitUse
+from scheduler_core.models import DEFAULT_NAMESPACE, Limit, LimitUse
 
 
 class LimitBody(msgspec.Struct, kw_only=True):
@@ -12,8 +12,8 @@ class LimitBody(msgspec.Struct, kw_only=True):
 
     `key` is an expression over a run's task, parameters and namespace, such as params.customer: the limit counts by
     each of its values (null: over all runs together). Of one key at most `concurrent` runs run at once, and at most
-    `rate` start within `rate_seconds`; `rate` may be text such as 100/min instead. After a quiet time up to `burst` may
-    start together (null: as many as `rate`).
+    `rate` start within `rate_seconds`: a number needs both, and text such as 100/min says both in `rate`. After a quiet
+    time up to `burst` may start together (null: as many as `rate`).
     """
 
     name: str
@@ -22,7 +22,7 @@ class LimitBody(msgspec.Struct, kw_only=True):
     key: str | None = None
     concurrent: int | None = None
     rate: int | str | None = None
-    rate_seconds: float = LimitDefinition(name="").rate_seconds
+    rate_seconds: float | None = None
     burst: int | None = None
 
 
@@ -36,7 +36,7 @@ class LimitView(msgspec.Struct, kw_only=True):
     key: str | None
     concurrent: int | None
     rate: int | None
-    rate_seconds: float
+    rate_seconds: float | None
     burst: int | None
     tasks: list[str]
     created_at: datetime
@@ -65,7 +65,8 @@ READ_ONLY_LIMIT_FIELDS = tuple(name for name in LimitView.__struct_fields__ if n
 def limit_view(limit: Limit) -> LimitView:
     """A limit as answers show it."""
     fields = {name: getattr(limit, name) for name in LimitView.__struct_fields__}
-    return LimitView(**{**fields, "tasks": list(limit.tasks)})
+    seconds = None if limit.rate is None else limit.rate_seconds
+    return LimitView(**{**fields, "rate_seconds": seconds, "tasks": list(limit.tasks)})
 
 
 class AppliedLimit(msgspec.Struct, kw_only=True):

@@ -64,12 +64,17 @@ def namespace_problem(namespace: str) -> Problem:
 def _readable(document: Any) -> Any:
     """The body without its schedule, which has its own reader (of that every readable part is judged), and its type.
 
-    Who gives a sub-flow need not say that the type is flow.
+    Who gives a sub-flow need not say that the type is flow. A number for `keep` is judged like the text that it lacks a
+    unit in.
     """
     if not isinstance(document, dict):
         return document
     implied = {"task_type": FLOW_TASK_TYPE} if document.get("sub_flow") is not None else {}
-    return {**implied, **{name: value for name, value in document.items() if name != "schedule"}}
+    readable = {**implied, **{name: value for name, value in document.items() if name != "schedule"}}
+    keep = readable.get("keep")
+    if isinstance(keep, int | float) and not isinstance(keep, bool):
+        readable["keep"] = repr(keep)
+    return readable
 
 
 def _fields(

@@ -57,7 +57,7 @@ class TaskBody(msgspec.Struct, kw_only=True):
     others by their names. `hash_key` is an expression whose value chooses the worker under consistent_hash. `limits`
     are names of limits. `fairness_key` is an expression; places go to its values in turn, each by its
     `fairness_weight`, a number or an expression. `background` runs come after all others, but for their guaranteed
-    share. Finished runs are kept for `keep`, text such as 30d or seconds, and at most the last `keep_runs` (null: as
+    share. Finished runs are kept for `keep`, text with a unit such as 30d, and at most the last `keep_runs` (null: as
     the dispatchers are set). A run that has lost its worker `max_losses` times is QUARANTINED.
     """
 
@@ -97,7 +97,7 @@ class TaskBody(msgspec.Struct, kw_only=True):
     fairness_weight: float | str = DispatchOptions().fairness_weight
     background: bool = False
     unique: UniqueBody | None = None
-    keep: float | str | None = None
+    keep: str | None = None
     keep_runs: int | None = None
     max_losses: int = DispatchOptions().max_losses
     namespace: str = DEFAULT_NAMESPACE
@@ -178,7 +178,7 @@ class TaskView(msgspec.Struct, kw_only=True):
     fairness_weight: float | str
     background: bool
     unique: UniqueView | None
-    keep: float | str | None
+    keep: str | None
     keep_runs: int | None
     max_losses: int
     schedule_seed: int

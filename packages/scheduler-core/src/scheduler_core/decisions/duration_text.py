@@ -24,6 +24,24 @@ def parse_duration(text: str) -> int:
     return sum(int(number) * size for number, size in zip(match.groups(), _UNITS.values(), strict=True) if number)
 
 
+def parse_kept_time(text: str) -> int:
+    """Whole seconds for which something is kept; raises ValueError for a number without a unit, too.
+
+    A number that was meant in days would have things removed after as many seconds.
+
+    >>> parse_kept_time("30d")
+    2592000
+    """
+    number = text.strip().replace(" ", "")
+    if number.isascii() and number.isdigit():
+        short = number[:12]
+        raise ValueError(
+            f"'{text[:50]}' has no unit, and what is kept for too short a time is gone. Write {short}d for days, "
+            f"{short}h for hours or {short}s for seconds."
+        )
+    return parse_duration(text)
+
+
 def duration_text(seconds: int) -> str:
     """The shortest way to write whole seconds, in weeks only when nothing is left over.
 

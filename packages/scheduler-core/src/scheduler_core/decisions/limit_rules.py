@@ -36,6 +36,11 @@ def tokens_at(key: LimitKeyState, now: datetime) -> float:
     return min(capacity(key), key.tokens + elapsed * key.rate / key.rate_seconds)
 
 
+def is_idle(key: LimitKeyState) -> bool:
+    """Whether it is as one that was never used: no run holds a permit of it, and its bucket is full."""
+    return key.running == 0 and tokens_at(key, key.now) >= capacity(key)
+
+
 def headroom(key: LimitKeyState) -> float:
     """How many runs of it may start now, those that are claimable among them; infinite where nothing bounds it.
 
@@ -59,15 +64,21 @@ def seconds_to_start(key: LimitKeyState, already: int = 0) -> float | None:
     return None if tokens >= 1 else (1 - tokens) * key.rate_seconds / key.rate
 
 
-def grant(runs: Sequence[tuple[int, Sequence[int]]], keys: Mapping[int, LimitKeyState]) -> Grants:
+def grant(
+    runs: Sequence[tuple[int, Sequence[int]]], keys: Mapping[int, LimitKeyState], at_most: int | None = None
+) -> Grants:
     """Give permits to runs, (id, keys) in their order: each gets one of every key of it, or none at all.
 
-    A run that is refused does not hold up those after it. Keys that are not known are of limits that were deleted.
+    A run that is refused does not hold up those after it. Once `at_most` have theirs the others are neither granted nor
+    refused. Keys that are not known are of limits that were deleted.
     """
     left = {key_id: headroom(key) for key_id, key in keys.items()}
-    granted, refused = [], []
+    granted: list[int] = []
+    refused: list[int] = []
     starts: Counter[int] = Counter()
     for run_id, wanted in runs:
+        if at_most is not None and len(granted) >= at_most:
+            break
         known = [key_id for key_id in wanted if key_id in left]
         if any(left[key_id] < 1 for key_id in known):
             refused.append(run_id)

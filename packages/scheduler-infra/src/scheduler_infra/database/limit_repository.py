@@ -60,11 +60,12 @@ class PostgresLimitRepository(PostgresRepository, LimitRepository):
             await self._rows("hold_window_for_change", {})
             # Runs of a group keep the definition they were made with, and so may need a limit that no task names.
             await self._recall(limit_ids)
-            await self._rows("lock_keys_of_limits", {"limit_ids": list(limit_ids)})
+            keys = await self._rows("lock_keys_of_limits", {"limit_ids": list(limit_ids)})
             locked = await self._rows("lock_limits", {"limit_ids": list(limit_ids)})
             for limit in await self._by_ids([row["id"] for row in locked]):
                 if limit.tasks:
                     raise LimitInUseError(limit.name, limit.tasks)
+            await self._rows("remove_permits", {"key_ids": [row["id"] for row in keys]})
             await self._execute(
                 "DELETE FROM scheduler.limits WHERE id = ANY(%(limit_ids)s)", {"limit_ids": list(limit_ids)}
             )

@@ -47,7 +47,10 @@ class PostgresQuarantineRepository(PostgresRepository, QuarantineRepository):
         rows = await self._execute(_QUARANTINED + "WHERE kept.run_id = %(run_id)s", {"run_id": run_id})
         for run in converted(rows, QuarantinedRun):
             return run
-        raise NotFoundError(f"Run {run_id} is not in quarantine. `scheduler quarantine list --all` shows which are.")
+        raise NotFoundError(
+            f"Run {run_id} is not in quarantine. `scheduler quarantine list` shows which are, and with --decided those "
+            "that were."
+        )
 
     async def page(
         self, *, namespace: str | None = None, open_only: bool = True, before_id: int | None = None, limit: int = 50

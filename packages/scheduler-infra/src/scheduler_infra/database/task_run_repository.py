@@ -30,7 +30,10 @@ from scheduler_core.models.situation import RunFacts
 from scheduler_infra.database.repository import PostgresRepository, Row, converted
 from scheduler_infra.database.settlement import RunSettlement, created_run
 
-_CLAIM_ROUNDS_MAX = 8
+# Each round looks at more than the one before and takes whom it refuses out of the way: this only bounds what
+# dispatchers let through once more meanwhile.
+_CLAIM_ROUNDS_MAX = 64
+_LOOK_MIN, _LOOK_MAX = 16, 1024
 
 _RUNS = """
 SELECT run.id, run.task_id, tasks.name AS task_name, run.namespace, version.version AS task_version, run.flow_id,
@@ -90,6 +93,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
     ) -> list[ClaimedRun]:
         """See TaskRunRepository."""
         claimed: list[ClaimedRun] = []
+        look = limit
         for _ in range(_CLAIM_ROUNDS_MAX):
             rows = await self._rows(
                 "claim_runs",
@@ -98,6 +102,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
                     "queues": [lane.queue for lane in lanes],
                     "task_types": [lane.task_type for lane in lanes],
                     "limit": limit - len(claimed),
+                    "look": look,
                     "now": now,
                 },
             )
@@ -107,15 +112,18 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
             claimed += [_claimed(row) for row in rows if row["id"] is not None]
             if not limited:
                 break
-            permitted = await self._claim_limited(session_id, limited, now)
+            permitted = await self._claim_limited(session_id, limited, limit - len(claimed), now)
             claimed += permitted
             # Who was refused, or taken by others meanwhile, stood before runs that can be taken instead.
             if len(permitted) == len(limited) or len(claimed) >= limit:
                 break
+            look = max(limit, min(max(2 * look, _LOOK_MIN), _LOOK_MAX))
         return claimed
 
-    async def _claim_limited(self, session_id: int, run_ids: list[int], now: datetime | None) -> list[ClaimedRun]:
-        """Those of the runs that get a permit of every limit of theirs; the others wait for their turn again."""
+    async def _claim_limited(
+        self, session_id: int, run_ids: list[int], limit: int, now: datetime | None
+    ) -> list[ClaimedRun]:
+        """The first `limit` of the runs that get all permits of theirs; who does not waits for its turn again."""
         async with self._together():
             locks = {"session_id": session_id, "run_ids": run_ids}
             key_ids = [row["id"] for row in await self._rows("lock_limit_keys", locks)]
@@ -125,7 +133,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
             if not runs:
                 return []
             keys = {key.id: key for key in states}
-            grants = grant([(row["id"], row["limit_key_ids"]) for row in runs], keys)
+            grants = grant([(row["id"], row["limit_key_ids"]) for row in runs], keys, limit)
             rows = await self._rows(
                 "claim_limited_runs",
                 {

@@ -3,8 +3,7 @@
 -- the age that it had then.
 UPDATE scheduler.task_runs AS run
 SET status = CASE decided.admission WHEN 'admit' THEN 'DISPATCHED' WHEN 'hold' THEN 'PENDING' ELSE 'CANCELLED' END,
-    claim_at = scheduler.claim_at(CASE WHEN run.attempt = 0 THEN run.not_before
-                                       ELSE greatest(run.scheduled_at, run.created_at) END, run.priority),
+    claim_at = scheduler.claim_at_of(run.attempt, run.not_before, run.scheduled_at, run.created_at, run.priority),
     held = (decided.admission = 'hold'),
     completed_at = CASE WHEN decided.admission = 'cancel'
                         THEN coalesce(%(now)s::timestamptz, clock_timestamp()) END,

@@ -1,6 +1,6 @@
 -- Runs that this transaction has locked, with the keys of their limits: `granted` ones start with a permit of each of their
--- keys, `refused` ones wait in their streams again. The keys' permits that count no more are removed, and what is left of
--- their rates is written.
+-- keys, `refused` ones wait in their streams again, as old as they are. The keys' permits that count no more are removed,
+-- and what is left of their rates is written.
 WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
@@ -18,7 +18,9 @@ WITH session AS MATERIALIZED (
     WHERE key.id = left_over.id
 ), refused AS (
     UPDATE scheduler.task_runs AS run
-    SET status = 'PENDING', assigned_to = NULL, offered_at = NULL
+    SET status = 'PENDING', assigned_to = NULL, offered_at = NULL,
+        -- Released runs may have been put where they belong among claimable ones, far behind all that wait.
+        claim_at = scheduler.claim_at_of(run.attempt, run.not_before, run.scheduled_at, run.created_at, run.priority)
     FROM session
     WHERE run.id = ANY(%(refused)s::bigint[])
 ), claimed AS (

@@ -1,9 +1,10 @@
 -- Up to `limit` claimable runs of the given lanes or meant for this session, in the order of claim_at (see the schema), for
 -- a session that is alive. No row: the session is not alive. One row without a run: nothing to take.
--- First the lanes share out the limit by looking, without locks, at what comes first over all of them; then each lane
--- locks just its share and steps over what other sessions hold. So never more than the limit is locked, and the cost
--- does not depend on runs of lanes that this session cannot take.
--- Runs that need permits are not taken here: `limited` names them, for claim_limited_runs.
+-- First the lanes share out `look` (no less than the limit) by looking, without locks, at what comes first over all of
+-- them; then each lane locks just its share and steps over what other sessions hold. So never more than `look` are locked,
+-- and the cost does not depend on runs of lanes that this session cannot take.
+-- Runs that need permits are not taken here: `limited` names those that stand before the first one that is left, for
+-- claim_limited_runs.
 -- The update finds its rows through an array, because the planner then uses the primary key whatever the statistics of
 -- this fast-changing table say.
 WITH session AS MATERIALIZED (
@@ -25,7 +26,7 @@ WITH session AS MATERIALIZED (
                 WHERE run.status = 'DISPATCHED' AND run.assigned_to IS NULL AND run.queue = wanted.queue
                   AND run.task_type = wanted.task_type
                 ORDER BY run.claim_at NULLS FIRST, run.id
-                LIMIT %(limit)s
+                LIMIT %(look)s
             ) AS run
             UNION ALL
             SELECT NULL, NULL, run.claim_at, run.id
@@ -35,43 +36,46 @@ WITH session AS MATERIALIZED (
                 FROM scheduler.task_runs AS run
                 WHERE run.status = 'DISPATCHED' AND run.assigned_to = session.id
                 ORDER BY run.claim_at, run.id
-                LIMIT %(limit)s
+                LIMIT %(look)s
             ) AS run
         ) AS first_of_lane
         ORDER BY first_of_lane.claim_at NULLS FIRST, first_of_lane.id
-        LIMIT %(limit)s
+        LIMIT %(look)s
     ) AS first_of_all
     GROUP BY queue, task_type
 ), chosen AS MATERIALIZED (
-    SELECT picked.id, picked.is_limited
-    FROM lane
-    CROSS JOIN LATERAL (
-        SELECT run.id, run.limit_key_ids IS NOT NULL AS is_limited
-        FROM scheduler.task_runs AS run
-        WHERE run.status = 'DISPATCHED' AND run.assigned_to IS NULL AND run.queue = lane.queue
-          AND run.task_type = lane.task_type
-        ORDER BY run.claim_at NULLS FIRST, run.id
-        LIMIT lane.share
-        FOR NO KEY UPDATE SKIP LOCKED
+    SELECT picked.id, picked.is_limited, row_number() OVER (ORDER BY picked.claim_at NULLS FIRST, picked.id) AS place
+    FROM (
+        SELECT picked.id, picked.is_limited, picked.claim_at
+        FROM lane
+        CROSS JOIN LATERAL (
+            SELECT run.id, run.limit_key_ids IS NOT NULL AS is_limited, run.claim_at
+            FROM scheduler.task_runs AS run
+            WHERE run.status = 'DISPATCHED' AND run.assigned_to IS NULL AND run.queue = lane.queue
+              AND run.task_type = lane.task_type
+            ORDER BY run.claim_at NULLS FIRST, run.id
+            LIMIT lane.share
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS picked
+        UNION ALL
+        SELECT picked.id, picked.is_limited, picked.claim_at
+        FROM lane
+        CROSS JOIN session
+        CROSS JOIN LATERAL (
+            SELECT run.id, run.limit_key_ids IS NOT NULL AS is_limited, run.claim_at
+            FROM scheduler.task_runs AS run
+            WHERE run.status = 'DISPATCHED' AND run.assigned_to = session.id
+            ORDER BY run.claim_at, run.id
+            LIMIT lane.share
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS picked
+        WHERE lane.queue IS NULL
     ) AS picked
-    UNION ALL
-    SELECT picked.id, picked.is_limited
-    FROM lane
-    CROSS JOIN session
-    CROSS JOIN LATERAL (
-        SELECT run.id, run.limit_key_ids IS NOT NULL AS is_limited
-        FROM scheduler.task_runs AS run
-        WHERE run.status = 'DISPATCHED' AND run.assigned_to = session.id
-        ORDER BY run.claim_at, run.id
-        LIMIT lane.share
-        FOR NO KEY UPDATE SKIP LOCKED
-    ) AS picked
-    WHERE lane.queue IS NULL
 ), claimed AS (
     UPDATE scheduler.task_runs AS run
     SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now
     FROM session
-    WHERE run.id = ANY(ARRAY(SELECT id FROM chosen WHERE NOT is_limited))
+    WHERE run.id = ANY(ARRAY(SELECT id FROM chosen WHERE NOT is_limited AND place <= %(limit)s))
     RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
               run.interval_from, run.interval_to, run.parameters::text AS parameters, run.trace_context,
               run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total,
@@ -80,7 +84,10 @@ WITH session AS MATERIALIZED (
 SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
        claimed.scheduled_at, claimed.interval_from, claimed.interval_to, claimed.parameters, claimed.trace_context,
        claimed.needs_settlement, claimed.is_assigned, claimed.item, claimed.shard_index, claimed.shard_total,
-       ARRAY(SELECT id FROM chosen WHERE is_limited) AS limited
+       ARRAY(SELECT id FROM chosen
+             WHERE is_limited
+               AND place < coalesce((SELECT min(place) FROM chosen WHERE NOT is_limited AND place > %(limit)s),
+                                    place + 1)) AS limited
 FROM session
 LEFT JOIN claimed ON true
 ORDER BY claimed.claim_at NULLS FIRST, claimed.id

@@ -1,5 +1,5 @@
--- Removes streams that no run that has not ended is in and that no version names, then keys that no stream names: permits that do not count go with
--- theirs. The window is held, so nobody sorts runs meanwhile.
+-- Removes streams that no run that has not ended is in and that no version names, and fairness keys that only those named.
+-- The window is held, so nobody sorts runs meanwhile.
 WITH unused AS MATERIALIZED (
     SELECT stream.id
     FROM scheduler.dispatch_streams AS stream

@@ -23,8 +23,7 @@ WITH moment AS MATERIALIZED (
 ), recalled AS (
     UPDATE scheduler.task_runs AS run
     SET status = 'PENDING', assigned_to = NULL, offered_at = NULL,
-        claim_at = scheduler.claim_at(CASE WHEN run.attempt = 0 THEN run.not_before
-                                       ELSE greatest(run.scheduled_at, run.created_at) END, run.priority)
+        claim_at = scheduler.claim_at_of(run.attempt, run.not_before, run.scheduled_at, run.created_at, run.priority)
     WHERE run.id = ANY(ARRAY(SELECT id FROM locked))
 )
 SELECT locked.id, session.id AS session_id

@@ -5,8 +5,7 @@ WITH moment AS MATERIALIZED (
 ), sorted AS (
     UPDATE scheduler.task_runs AS run
     SET stream_id = stream.id, limit_key_ids = nullif(stream.limit_key_ids, '{}'),
-        claim_at = scheduler.claim_at(CASE WHEN run.attempt = 0 THEN run.not_before
-                                       ELSE greatest(run.scheduled_at, run.created_at) END, run.priority)
+        claim_at = scheduler.claim_at_of(run.attempt, run.not_before, run.scheduled_at, run.created_at, run.priority)
     FROM unnest(%(run_ids)s::bigint[], %(signatures)s::text[]) AS wish(run_id, signature)
     JOIN scheduler.dispatch_streams AS stream ON stream.signature = wish.signature
     WHERE run.id = wish.run_id
