@@ -75,6 +75,38 @@ FROM (VALUES (30, 6, NULL, 0, 'DISPATCHED', '@w1', NULL, NULL), (31, 1, NULL, 0,
     AS made(id, task_id, session_id, waiting_on, status, queue, group_id, skips)
 """
 
+_GATED = """
+INSERT INTO scheduler.tasks (id, namespace, name, status, version, task_version_id, created_at, updated_at)
+SELECT id, 'default', 'gated-' || id, 'ACTIVE', 1, id, now(), now() FROM generate_series(4, 6) AS id;
+INSERT INTO scheduler.limits (id, namespace, name, description, concurrent, rate_seconds, created_at, updated_at)
+VALUES (1, 'default', 'one', '', 1, 1, now(), now());
+INSERT INTO scheduler.limit_keys (id, limit_id, key) VALUES (1, 1, '');
+INSERT INTO scheduler.task_limits (task_id, limit_id) VALUES (4, 1);
+INSERT INTO scheduler.dispatch_streams (id, signature, key, limit_key_ids) VALUES
+    (1, 'one', '{"queue": "default", "task_type": "shell"}', '{1}');
+INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, dependencies, queue,
+                                     priority, max_retries, retry, dispatch_options, gated, stream_id, created_at)
+VALUES (4, 4, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{"limits": ["one"]}', true, NULL, now()),
+       (5, 5, 2, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{}', false, NULL, now()),
+       (6, 6, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{}', false, 1, now()),
+       (15, 5, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{"limits": ["one"]}', true, NULL, now());
+INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, session_id, scheduled_at, not_before,
+                                 created_at, started_at, attempt, max_retries, waiting_on, priority, status, trigger,
+                                 namespace, queue, task_type, gated, background, stream_id, limit_key_ids, assigned_to,
+                                 completed_at)
+SELECT id, task_id, version_id, 7, session_id, now(), now(), now(), CASE WHEN session_id IS NOT NULL THEN now() END,
+       coalesce(session_id, 0), 0, 0, 5, status, 'MANUAL', 'default', 'default', 'shell', true, background, stream_id,
+       limit_key_ids, assigned_to, CASE WHEN status = 'QUARANTINED' THEN now() END
+FROM (VALUES (40, 4, 4, NULL::bigint, 'DISPATCHED', NULL::boolean, 1, '{1}'::bigint[], NULL::bigint),
+             (41, 4, 4, NULL, 'PENDING', NULL, 1, '{1}', NULL), (42, 4, 4, 1, 'RUNNING', NULL, 1, '{1}', NULL),
+             (43, 5, 15, NULL, 'DISPATCHED', NULL, 1, NULL, NULL), (44, 6, 6, NULL, 'DISPATCHED', true, NULL, NULL, 1),
+             (45, 6, 6, NULL, 'QUARANTINED', NULL, NULL, NULL, NULL))
+    AS made(id, task_id, version_id, session_id, status, background, stream_id, limit_key_ids, assigned_to);
+INSERT INTO scheduler.task_run_permits (limit_key_id, run_id, attempt) VALUES (1, 42, 1);
+INSERT INTO scheduler.task_unique_keys (task_id, key, run_id, created_at) VALUES (6, '', 44, now());
+INSERT INTO scheduler.quarantined_runs (run_id, quarantined_at, evidence) VALUES (45, now(), '{}')
+"""
+
 
 def definition_of_0001(task_id: int, **changes: Any) -> dict[str, Any]:
     """A definition as version 0001 writes it."""
@@ -218,6 +250,42 @@ def test_infra_integration_0003_can_be_taken_back(empty_database_url: str) -> No
     assert rows(url, "SELECT dependencies FROM scheduler.task_versions WHERE id = 14") == [(["old"],)]
     move(url, REQUIRED_SCHEMA_VERSION)
     assert migrator.differences(url) == []
+
+
+def test_infra_integration_0004_can_be_taken_back(empty_database_url: str) -> None:
+    """The way down pauses what 0003 would run without its limits, and puts its runs aside. And up again."""
+    url = empty_database_url
+    move(url, REQUIRED_SCHEMA_VERSION)
+    fill(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in _RUNS.split(";\n"):
+            connection.execute(statement.encode())
+        for statement in _GATED.split(";\n"):
+            connection.execute(statement.encode())
+    move(url, "0003")
+    assert rows(url, "SELECT id, status FROM scheduler.tasks WHERE id IN (1, 4, 5, 6) ORDER BY id") == [
+        (1, "ACTIVE"),
+        (4, "PAUSED"),
+        # Its present definition has no limit, but a run of a former one waits.
+        (5, "PAUSED"),
+        (6, "ACTIVE"),
+    ]
+    assert rows(url, "SELECT id, status, held FROM scheduler.task_runs ORDER BY id") == [
+        (7, "RUNNING", False),
+        (8, "PENDING", False),
+        (40, "PENDING", True),
+        (41, "PENDING", True),
+        (42, "RUNNING", False),
+        (43, "PENDING", True),
+        (44, "PENDING", False),
+        (45, "QUARANTINED", False),
+    ]
+    move(url, REQUIRED_SCHEMA_VERSION)
+    assert migrator.differences(url) == []
+    assert (
+        rows(url, "SELECT id FROM scheduler.task_runs WHERE claim_at IS NULL AND status IN ('PENDING', 'RUNNING')")
+        == []
+    )
 
 
 def test_infra_integration_0002_periods_begin_where_0001_changed_the_schedule(empty_database_url: str) -> None:

@@ -92,6 +92,16 @@ async def test_retention_integration_removes_by_age(store: Store) -> None:
     assert await left(store) == [pending.run_id]
 
 
+async def test_retention_integration_leaves_what_is_kept_for_another_change(store: Store, second_store: Store) -> None:
+    """A run that is read to make another one of it is there until that stands."""
+    task = await create_task(store)
+    [run_id] = await ended(store, task)
+    async with store.transaction() as work:
+        assert (await work.task_runs.keep(run_id)).id == run_id
+        await remove(second_store)
+    assert await left(store) == [run_id]
+
+
 async def test_retention_integration_keeps_the_last_runs_of_each_task(store: Store) -> None:
     """With a number the newest finished runs of each task are kept, and runs that have not ended do not count."""
     first, second = await create_task(store), await create_task(store)

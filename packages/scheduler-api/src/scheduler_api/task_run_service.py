@@ -115,7 +115,7 @@ class TaskRunService:
         created: list[CreatedRun] = []
 
         async def act(work: UnitOfWork) -> TaskRun:
-            old = await work.task_runs.get(parse_run_id(run_id))
+            old = await work.task_runs.keep(parse_run_id(run_id))
             if not old.status.is_final:
                 raise TaskRunStateError(old.id, old.status, "retried before it is final")
             task = await work.tasks.get(old.task_id, old.namespace)

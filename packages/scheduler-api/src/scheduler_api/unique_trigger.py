@@ -53,7 +53,8 @@ class UniqueTrigger:
         """The key stands for this new run, which with a debounce starts when that is over."""
         await self._work.unique_runs.take(self._task.id, self._key, run_id)
         if self._policy.debounce_seconds is not None:
-            await self._work.unique_runs.put_off(run_id, self._policy.debounce_seconds, None, self._parameters)
+            seconds = self._policy.debounce_seconds
+            await self._work.unique_runs.put_off(run_id, seconds, None, self._parameters, is_new=True)
 
     async def _put_off(self, latest: UniqueRun) -> bool:
         seconds = self._policy.debounce_seconds or 0.0

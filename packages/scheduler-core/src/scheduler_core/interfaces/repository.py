@@ -229,6 +229,9 @@ class TaskRunRepository(Protocol):
     async def get(self, run_id: int) -> TaskRun:
         """One run; raises TaskRunNotFoundError."""
 
+    async def keep(self, run_id: int) -> TaskRun:
+        """The same, which nobody removes before the commit."""
+
     async def get_many(self, run_ids: Sequence[int]) -> list[TaskRun]:
         """The runs with these ids that exist, in ascending id order."""
 

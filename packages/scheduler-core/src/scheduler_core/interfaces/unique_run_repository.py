@@ -33,10 +33,17 @@ class UniqueRunRepository(Protocol):
         """The locked key stands for this run from now on."""
 
     async def put_off(
-        self, run_id: int, seconds: float, latest: datetime | None, parameters: str | None, now: datetime | None = None
+        self,
+        run_id: int,
+        seconds: float,
+        latest: datetime | None,
+        parameters: str | None,
+        now: datetime | None = None,
+        *,
+        is_new: bool = False,
     ) -> bool:
         """A PENDING run that waits for nothing but its time starts in `seconds`, not after `latest`, with `parameters`.
 
         These are JSON text, None: the run has none of its own. Returns False when it waits for something else, has been
-        claimed or has ended.
+        claimed or has ended, or is due already and not `is_new`: made by this transaction.
         """

@@ -282,6 +282,13 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         rows = await self._rows("lock_active_runs", {"run_ids": seen}) if seen else []
         return sorted(((row["task_id"], row["run_id"]) for row in rows), key=lambda pair: pair[1])
 
+    async def keep(self, run_id: int) -> TaskRun:
+        """See TaskRunRepository."""
+        await self._execute(
+            "SELECT id FROM scheduler.task_runs WHERE id = %(run_id)s FOR KEY SHARE", {"run_id": run_id}
+        )
+        return await self.get(run_id)
+
     async def sessions_of(self, run_ids: Sequence[int]) -> list[int]:
         """See TaskRunRepository."""
         rows = await self._execute(

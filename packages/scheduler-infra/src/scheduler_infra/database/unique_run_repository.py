@@ -33,8 +33,15 @@ class PostgresUniqueRunRepository(PostgresRepository, UniqueRunRepository):
         )
 
     async def put_off(
-        self, run_id: int, seconds: float, latest: datetime | None, parameters: str | None, now: datetime | None = None
+        self,
+        run_id: int,
+        seconds: float,
+        latest: datetime | None,
+        parameters: str | None,
+        now: datetime | None = None,
+        *,
+        is_new: bool = False,
     ) -> bool:
         """See UniqueRunRepository."""
         columns = {"run_id": run_id, "seconds": seconds, "latest": latest, "parameters": parameters, "now": now}
-        return bool(await self._rows("put_off_run", columns))
+        return bool(await self._rows("put_off_run", {**columns, "is_new": is_new}))

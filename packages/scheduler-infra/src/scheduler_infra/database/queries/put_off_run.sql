@@ -1,5 +1,5 @@
 -- Puts off the start of a run that waits for nothing but its time. What is claimable, sorted into a stream, expanded or
--- was claimed before is left alone: it is past that.
+-- was claimed before is left alone: it is past that. So is one that is due already, unless this transaction has made it.
 UPDATE scheduler.task_runs AS run
 SET not_before = wish.start, claim_at = scheduler.claim_at(wish.start, run.priority),
     parameters = %(parameters)s::jsonb
@@ -9,4 +9,5 @@ FROM (
 ) AS wish
 WHERE run.id = %(run_id)s AND run.status = 'PENDING' AND run.attempt = 0 AND run.waiting_on = 0
   AND run.group_size IS NULL AND run.stream_id IS NULL
+  AND (%(is_new)s OR run.not_before > coalesce(%(now)s::timestamptz, clock_timestamp()))
 RETURNING run.id
