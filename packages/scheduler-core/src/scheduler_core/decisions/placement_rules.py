@@ -41,7 +41,7 @@ class Workers:
         """Those that can take a run of this stream now, in ascending order of session id.
 
         They take its queue and type, have its required tags and none of its forbidden ones, have a free place, and have
-        left what it requests. Of those only the ones with most of its preferred tags. Not to be changed.
+        left what it requests. Of those only the ones with most of its preferred tags.
         """
         for group in self._grouped(stream):
             able = [view for view in group if fits(view, stream)] if stream.resources else group
@@ -68,10 +68,9 @@ class Workers:
             self._leave_out(view)
 
     def _leave_out(self, full: WorkerView) -> None:
-        """Nothing gives it a place again in this snapshot."""
+        """Nothing gives it a place again in this snapshot. Lists that were handed out stay as they are."""
         for groups in self._groups.values():
-            for group in groups:
-                group[:] = [view for view in group if view is not full]
+            groups[:] = [[view for view in group if view is not full] for group in groups]
 
     def _grouped(self, stream: StreamKey) -> list[list[WorkerView]]:
         """Whoever takes such runs and has a free place, most preferred tags first."""
