@@ -65,9 +65,15 @@ async def test_infra_integration_settings_hold_in_each_transaction_through_a_poo
     pooled: DatabaseConfig, tmp_path: Path
 ) -> None:
     """Single statements and transactions have all settings, whichever server connection they meet."""
-    async with opened(pooled, tmp_path) as store:
+    async with (
+        opened(pooled, tmp_path) as store,
+        await psycopg.AsyncConnection.connect(pooled.url, prepare_threshold=None) as other,
+    ):
         servers = set()
-        for _ in range(12):
+        for turn in range(12):
+            if turn == 6:
+                # Its transaction takes the server connection that was used last: from now on another one is met.
+                await other.execute("SELECT 1")
             async with store.autocommit() as work:
                 assert await settings_of(work) == OURS
                 servers.add(await server_of(work))
