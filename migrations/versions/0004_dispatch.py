@@ -179,11 +179,11 @@ ALTER TABLE scheduler.worker_sessions DROP COLUMN tags, DROP COLUMN resources;
 UPDATE scheduler.tasks SET status = 'PAUSED', updated_at = clock_timestamp()
 WHERE status = 'ACTIVE'
   AND (task_version_id IN (SELECT id FROM scheduler.task_versions WHERE gated)
-       -- Runs of a group keep the version that they were made of.
+       -- Runs of a group and runs that are carried out, which may be tried again, keep the version they were made of.
        OR id IN (SELECT run.task_id
                  FROM scheduler.task_runs AS run
                  JOIN scheduler.task_versions AS version ON version.id = run.task_version_id
-                 WHERE run.status IN ('PENDING', 'DISPATCHED') AND version.gated));
+                 WHERE run.status IN ('PENDING', 'DISPATCHED', 'RUNNING') AND version.gated));
 UPDATE scheduler.schedules SET next_due_at = NULL
 WHERE task_id IN (SELECT tasks.id FROM scheduler.tasks WHERE tasks.status <> 'ACTIVE');
 UPDATE scheduler.task_runs SET status = 'PENDING', held = (tasks.status = 'PAUSED')

@@ -27,7 +27,8 @@ def test_limits_hold_while_workers_are_killed() -> None:
     assert figures["runs"] == {"COMPLETED": 450}
     assert figures["kills"] > 0
     assert figures["most_at_once"] == figures["most_at_once_by_lines"] == AT_ONCE
-    assert figures["starts_by_lines"] >= 450 + figures["killed_by_lines"] > 450
+    # A kill may come between two runs.
+    assert figures["starts_by_lines"] >= 450 + figures["killed_by_lines"]
     assert figures["windows_over_rate"] == 0
 
 

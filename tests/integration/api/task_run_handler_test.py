@@ -1,13 +1,17 @@
 """Runs over HTTP, on a real database."""
 
+import asyncio
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from fixtures.api_app import Api
 from fixtures.factories import claim, open_session, report
 from fixtures.in_memory_message_queue import InMemoryWire
+from fixtures.waiting import wait_until_blocked
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, Lane, RunLogEntry, TaskRunStatus, session_address
 
@@ -166,6 +170,29 @@ async def test_api_integration_retries_a_final_run(api: Api, store: Store) -> No
     flow = (await api.get(RUNS, params={"flow_id": new["flow_id"]})).json()["items"]
     assert {run["task_name"] for run in flow} == {"a", "b"}
     assert (await api.get(f"{RUNS}/{old['id']}")).json()["status"] == "FAILED"
+
+
+async def test_api_integration_a_retry_keeps_its_run(api: Api, store: Store, database_url: str) -> None:
+    """Retention does not remove the run that is about to be run again."""
+    session_id = await open_session(store)
+    await create(api, "a")
+    old = await trigger(api, "a")
+    await finish(store, session_id)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT id FROM scheduler.tasks FOR NO KEY UPDATE")
+        retrying = asyncio.create_task(api.post(f"{RUNS}/{old['id']}/retry"))
+        await wait_until_blocked(database_url)
+        async with store.autocommit() as other:
+            _, removed = await other.retention.remove_finished(
+                keep_seconds=1.0,
+                keep_runs=None,
+                after_task_id=0,
+                tasks=10,
+                limit=10,
+                now=datetime.now(UTC) + timedelta(days=1),
+            )
+    assert removed == 0
+    assert (await retrying).json()["retry_of"] == old["id"]
 
 
 async def test_api_integration_retries_nothing_of_a_deleted_task(api: Api, store: Store) -> None:

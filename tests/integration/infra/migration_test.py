@@ -77,7 +77,7 @@ FROM (VALUES (30, 6, NULL, 0, 'DISPATCHED', '@w1', NULL, NULL), (31, 1, NULL, 0,
 
 _GATED = """
 INSERT INTO scheduler.tasks (id, namespace, name, status, version, task_version_id, created_at, updated_at)
-SELECT id, 'default', 'gated-' || id, 'ACTIVE', 1, id, now(), now() FROM generate_series(4, 6) AS id;
+SELECT id, 'default', 'gated-' || id, 'ACTIVE', 1, id, now(), now() FROM generate_series(4, 7) AS id;
 INSERT INTO scheduler.limits (id, namespace, name, description, concurrent, rate_seconds, created_at, updated_at)
 VALUES (1, 'default', 'one', '', 1, 1, now(), now());
 INSERT INTO scheduler.limit_keys (id, limit_id, key) VALUES (1, 1, '');
@@ -89,7 +89,9 @@ INSERT INTO scheduler.task_versions (id, task_id, version, task_type, descriptio
 VALUES (4, 4, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{"limits": ["one"]}', true, NULL, now()),
        (5, 5, 2, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{}', false, NULL, now()),
        (6, 6, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{}', false, 1, now()),
-       (15, 5, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{"limits": ["one"]}', true, NULL, now());
+       (7, 7, 2, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{}', false, NULL, now()),
+       (15, 5, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{"limits": ["one"]}', true, NULL, now()),
+       (17, 7, 1, 'shell', '', '{}', '[]', 'default', 0, 0, '{}', '{"limits": ["one"]}', true, NULL, now());
 INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, session_id, scheduled_at, not_before,
                                  created_at, started_at, attempt, max_retries, waiting_on, priority, status, trigger,
                                  namespace, queue, task_type, gated, background, stream_id, limit_key_ids, assigned_to,
@@ -100,7 +102,7 @@ SELECT id, task_id, version_id, 7, session_id, now(), now(), now(), CASE WHEN se
 FROM (VALUES (40, 4, 4, NULL::bigint, 'DISPATCHED', NULL::boolean, 1, '{1}'::bigint[], NULL::bigint),
              (41, 4, 4, NULL, 'PENDING', NULL, 1, '{1}', NULL), (42, 4, 4, 1, 'RUNNING', NULL, 1, '{1}', NULL),
              (43, 5, 15, NULL, 'DISPATCHED', NULL, 1, NULL, NULL), (44, 6, 6, NULL, 'DISPATCHED', true, NULL, NULL, 1),
-             (45, 6, 6, NULL, 'QUARANTINED', NULL, NULL, NULL, NULL))
+             (45, 6, 6, NULL, 'QUARANTINED', NULL, NULL, NULL, NULL), (46, 7, 17, 1, 'RUNNING', NULL, 1, '{1}', NULL))
     AS made(id, task_id, version_id, session_id, status, background, stream_id, limit_key_ids, assigned_to);
 INSERT INTO scheduler.task_run_permits (limit_key_id, run_id, attempt) VALUES (1, 42, 1);
 INSERT INTO scheduler.task_unique_keys (task_id, key, run_id, created_at) VALUES (6, '', 44, now());
@@ -263,12 +265,14 @@ def test_infra_integration_0004_can_be_taken_back(empty_database_url: str) -> No
         for statement in _GATED.split(";\n"):
             connection.execute(statement.encode())
     move(url, "0003")
-    assert rows(url, "SELECT id, status FROM scheduler.tasks WHERE id IN (1, 4, 5, 6) ORDER BY id") == [
+    assert rows(url, "SELECT id, status FROM scheduler.tasks WHERE id IN (1, 4, 5, 6, 7) ORDER BY id") == [
         (1, "ACTIVE"),
         (4, "PAUSED"),
         # Its present definition has no limit, but a run of a former one waits.
         (5, "PAUSED"),
         (6, "ACTIVE"),
+        # One is carried out and may be tried again.
+        (7, "PAUSED"),
     ]
     assert rows(url, "SELECT id, status, held FROM scheduler.task_runs ORDER BY id") == [
         (7, "RUNNING", False),
@@ -279,6 +283,7 @@ def test_infra_integration_0004_can_be_taken_back(empty_database_url: str) -> No
         (43, "PENDING", True),
         (44, "PENDING", False),
         (45, "QUARANTINED", False),
+        (46, "RUNNING", False),
     ]
     move(url, REQUIRED_SCHEMA_VERSION)
     assert migrator.differences(url) == []
