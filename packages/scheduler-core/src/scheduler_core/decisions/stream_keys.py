@@ -110,7 +110,7 @@ def _weight(weight: float | str, context: TemplateContext) -> float:
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(f"{value!r} is no number.")
+        raise TypeError(f"{repr(value)[:50]} is no number.")
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         raise ValueError(f"'{value[:50]}' is no number.")
     return float(value)

@@ -19,6 +19,7 @@ class DispatchRepository(Protocol):
     ) -> list[GatedRun]:
         """Lock up to `limit` gated runs that wait for nothing but their turn and are in no stream, oldest first.
 
+        `but` leaves out those of these versions of tasks, `only` takes no others.
         Runs of tasks that are not ACTIVE are left to TaskRunRepository.admit, runs that others hold to the next call.
         """
 

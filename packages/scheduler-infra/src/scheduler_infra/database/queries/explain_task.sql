@@ -6,7 +6,8 @@ SELECT tasks.id AS task_id,
        coalesce(schedules.last_slot_at, schedules.recorded_from) AS recorded_until, schedules.next_due_at,
        schedules.awaits_run_id, waiting.runs AS waiting_runs,
        ARRAY(SELECT run.id FROM scheduler.task_runs AS run
-             WHERE run.task_id = tasks.id AND CASE run.status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
+             WHERE run.task_id = tasks.id
+               AND CASE run.status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
              ORDER BY run.id DESC LIMIT %(shown)s) AS waiting_run_ids,
        ARRAY(SELECT user_task.name FROM scheduler.task_links AS link
              JOIN scheduler.tasks AS user_task ON user_task.id = link.task_id AND user_task.status <> 'INACTIVE'
@@ -21,6 +22,7 @@ LEFT JOIN scheduler.schedules ON schedules.task_id = tasks.id
 CROSS JOIN LATERAL (
     SELECT count(*) AS runs
     FROM scheduler.task_runs AS run
-    WHERE run.task_id = tasks.id AND CASE run.status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
+    WHERE run.task_id = tasks.id
+      AND CASE run.status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
 ) AS waiting
 WHERE tasks.id = %(task_id)s

@@ -1,5 +1,5 @@
 -- Streams, with the keys of their limits and of their fairness, as far as they are new; the window is held, so nobody else
--- makes or removes any. Returns the ids of those that were not there before; find_streams reads all.
+-- makes or removes any. Returns the ids of those that were not there before.
 WITH wanted AS MATERIALIZED (
     SELECT wish.signature, wish.key::jsonb AS key, wish.fairness_key,
            wish.key::jsonb ->> 'queue' AS queue, coalesce((wish.key::jsonb -> 'background')::boolean, false) AS background

@@ -28,6 +28,7 @@ WITH moment AS MATERIALIZED (
         completed_at = CASE WHEN %(status)s = 'INACTIVE' THEN moment.now END,
         error = CASE WHEN %(status)s = 'INACTIVE' THEN 'The task was deleted before this run started.' ELSE error END
     FROM moment
-    WHERE task_runs.task_id = ANY(ARRAY(SELECT id FROM changed)) AND CASE task_runs.status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
+    WHERE task_runs.task_id = ANY(ARRAY(SELECT id FROM changed))
+      AND CASE task_runs.status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END
 )
 SELECT id FROM changed
