@@ -21,7 +21,7 @@ SECTIONS: dict[str, Callable[[], Figures]] = {
     "head": head,
     "parked": parked,
     "strategies": strategies,
-    "strategies-naps": partial(strategies, runs=4000, job=0.1),
+    "strategies-no-op": partial(strategies, runs=4000, places=20, job=0.0),
     "successor": successor,
     "successor-rabbitmq": partial(successor, rabbitmq=True),
 }

@@ -25,7 +25,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def strategies(runs: int = 4000, workers: int = 20, repeat: int = 3, places: int = 20, job: float = 0.0) -> Figures:
+def strategies(runs: int = 5000, workers: int = 20, repeat: int = 3, places: int = 5, job: float = 0.1) -> Figures:
     """Runs a second of each strategy over those of `shared`, taking turns on one system; medians.
 
     By the database's clock, from before the first run is made to the end of the last one.

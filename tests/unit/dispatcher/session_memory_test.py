@@ -80,3 +80,31 @@ def test_dispatcher_unit_memory_does_not_grow_for_ever(frozen_clock: FrozenClock
     first, second = memory.apply([build_view(0), build_view(1)])
     assert (first.turn, first.recent_types) == (0, frozenset())
     assert (second.turn, second.recent_types) == (2, frozenset({"shell"}))
+
+
+def test_dispatcher_unit_memory_gives_ahead_what_is_taken_at_once(frozen_clock: FrozenClock) -> None:
+    """Who took 20 runs a second takes 8 beyond its places within two fifths of one; never more than it has places."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    views = [build_view(1, places=20), build_view(2, places=3), build_view(3, places=20)]
+    for _ in range(40):
+        memory.apply(views)
+        for session_id in (1, 2):
+            memory.chosen(session_id)
+        frozen_clock.advance(0.05)
+    assert [view.ahead for view in memory.apply(views)] == [8, 3, 0]
+    frozen_clock.advance(3.0)
+    assert [view.ahead for view in memory.apply(views)] == [0, 0, 0]
+
+
+def test_dispatcher_unit_memory_gives_nothing_ahead_to_who_takes_nothing(frozen_clock: FrozenClock) -> None:
+    """What was given and is not taken yet says nothing of a pace, and neither does what was recalled."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    memory.apply([build_view(1, places=20)])
+    for assigned in range(1, 20):
+        memory.chosen(1)
+        frozen_clock.advance(0.01)
+        (view,) = memory.apply([build_view(1, places=20, assigned=assigned)])
+        assert view.ahead == 0
+    memory.missed(1)
+    (view,) = memory.apply([build_view(1, places=20)])
+    assert view.ahead == 0

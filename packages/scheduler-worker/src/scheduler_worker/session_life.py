@@ -37,8 +37,6 @@ from scheduler_worker.worker_metrics import count_claimed, count_lost_session
 logger = logging.getLogger("scheduler.worker")
 
 _SWEEP_SECONDS = 1.0
-_ASSIGNED_SECONDS = 0.02
-"""How long a session that was given as many as it asked for waits for a ring before it looks for more by itself."""
 _OVERTIME_SECONDS = 10.0
 """How long after its time-out or cancel, grace included, a run may go on before the worker steps in."""
 _GOODBYE_SECONDS = 5.0
@@ -217,8 +215,8 @@ class SessionLife:
             limit = min(free, self._config.batch_size_max)
             try:
                 claimed = await self._claim(limit)
-                if len(claimed) >= limit:
-                    self._look_for_more(claimed)
+                # There may be more than were asked for.
+                self._is_looking |= len(claimed) >= limit
                 await self._start(claimed)
             except SessionFencedError as error:
                 self.lose(str(error))
@@ -232,13 +230,6 @@ class SessionLife:
                 await self._pause(error, backoff)
             else:
                 backoff.reset()
-
-    def _look_for_more(self, claimed: Sequence[ClaimedRun]) -> None:
-        """There may be more than were asked for; of runs that are meant for this session a ring tells."""
-        if all(run.is_assigned for run in claimed):
-            asyncio.get_running_loop().call_later(_ASSIGNED_SECONDS, self.look)
-        else:
-            self._is_looking = True
 
     def _must_act(self, free: int) -> bool:
         looks = self._is_looking and free > 0

@@ -75,6 +75,25 @@ def test_core_unit_eligible_prefers_the_most_preferred_tags() -> None:
     assert ids(workers.eligible(wanted)) == [1, 2]
 
 
+def test_core_unit_runs_are_given_ahead_only_when_no_place_is_free() -> None:
+    """Who will have a place at once comes after everybody with a free one, even with fewer preferred tags."""
+    workers = Workers(
+        [
+            build_view(1, places=1, ahead=2, tags=frozenset({"eu"})),
+            build_view(2, places=1, ahead=1),
+            build_view(3, places=1, running=1),
+        ]
+    )
+    wanted = stream(preferred_tags=("eu",))
+    taken = []
+    while offered := workers.eligible(wanted):
+        taken.append(offered[0].session_id)
+        assert workers.is_able(taken[-1], wanted)
+        workers.take(taken[-1], wanted)
+    assert taken == [1, 2, 1, 1, 2]
+    assert not any(workers.is_able(session_id, wanted) for session_id in (1, 2, 3))
+
+
 def test_core_unit_take_counts_places_resources_turns_and_types() -> None:
     """What is given is seen by the next choice, and by nobody else: the views handed in stay as they were."""
     views = [build_view(1, turn=7, resources={"cpu": 4.0}, used={"cpu": 1.0}), build_view(2, turn=9)]

@@ -29,7 +29,7 @@ class Workers:
     def __init__(self, views: Iterable[WorkerView]) -> None:
         ordered = sorted(views, key=lambda view: view.session_id)
         self._by_id = {view.session_id: msgspec.structs.replace(view, used=dict(view.used)) for view in ordered}
-        self._groups: dict[_Demand, list[list[WorkerView]]] = {}
+        self._groups: dict[tuple[_Demand, bool], list[list[WorkerView]]] = {}
         self._last_turn = max((view.turn for view in ordered), default=0)
 
     @property
@@ -41,18 +41,20 @@ class Workers:
         """Those that can take a run of this stream now, in ascending order of session id.
 
         They take its queue and type, have its required tags and none of its forbidden ones, have a free place, and have
-        left what it requests. Of those only the ones with most of its preferred tags.
+        left what it requests. Of those only the ones with most of its preferred tags. Where no place is free: those
+        that will have one at once.
         """
-        for group in self._grouped(stream):
-            able = [view for view in group if fits(view, stream)] if stream.resources else group
-            if able:
-                return able
+        for is_free in (True, False):
+            for group in self._grouped(stream, is_free=is_free):
+                able = [view for view in group if fits(view, stream)] if stream.resources else group
+                if able:
+                    return able
         return []
 
     def is_able(self, session_id: int, stream: StreamKey) -> bool:
         """Whether there is this session and it can take a run of this stream now; preferred tags do not count."""
         view = self._by_id.get(session_id)
-        return view is not None and view.free > 0 and takes(view, stream) and fits(view, stream)
+        return view is not None and view.takes_more and takes(view, stream) and fits(view, stream)
 
     def take(self, session_id: int, stream: StreamKey) -> None:
         """Count a run of this stream as given to the session; KeyError when there is no such session."""
@@ -69,11 +71,12 @@ class Workers:
 
     def _leave_out(self, full: WorkerView) -> None:
         """Nothing gives it a place again in this snapshot. Lists that were handed out stay as they are."""
-        for groups in self._groups.values():
-            groups[:] = [[view for view in group if view is not full] for group in groups]
+        for (_, is_free), groups in self._groups.items():
+            if is_free or not full.takes_more:
+                groups[:] = [[view for view in group if view is not full] for group in groups]
 
-    def _grouped(self, stream: StreamKey) -> list[list[WorkerView]]:
-        """Whoever takes such runs and has a free place, most preferred tags first."""
+    def _grouped(self, stream: StreamKey, *, is_free: bool) -> list[list[WorkerView]]:
+        """Whoever takes such runs and has a free place, or takes more, most preferred tags first."""
         demand = (
             stream.queue,
             stream.task_type,
@@ -81,13 +84,13 @@ class Workers:
             stream.preferred_tags,
             stream.forbidden_tags,
         )
-        groups = self._groups.get(demand)
+        groups = self._groups.get((demand, is_free))
         if groups is None:
             by_score: dict[int, list[WorkerView]] = {}
             for view in self._by_id.values():
-                if view.free and takes(view, stream):
+                if (view.free if is_free else view.takes_more) and takes(view, stream):
                     by_score.setdefault(len(view.tags.intersection(stream.preferred_tags)), []).append(view)
-            groups = self._groups[demand] = [by_score[score] for score in sorted(by_score, reverse=True)]
+            groups = self._groups[demand, is_free] = [by_score[score] for score in sorted(by_score, reverse=True)]
         return groups
 
 

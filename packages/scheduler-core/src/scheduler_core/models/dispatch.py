@@ -119,7 +119,8 @@ class WorkerView(msgspec.Struct, kw_only=True):
 
     `running` runs are carried out, `assigned` ones are given to it and not claimed yet. `resources` are all it has,
     `used` is what running and assigned runs take of them. `turn` is greater the later it was last chosen, 0: never.
-    `recent_types` are the task types that it runs or was given lately.
+    `recent_types` are the task types that it runs or was given lately. `ahead` is how many runs beyond its places it
+    would take within the moment that a decision needs.
     """
 
     session_id: int
@@ -134,11 +135,17 @@ class WorkerView(msgspec.Struct, kw_only=True):
     used: dict[str, float] = {}
     turn: int = 0
     recent_types: frozenset[str] = frozenset()
+    ahead: int = 0
 
     @property
     def free(self) -> int:
         """Places that nothing is given to; never below 0."""
         return max(0, self.places - self.running - self.assigned)
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it has a free place, or will have one by the time that a run which is given to it now arrives."""
+        return self.running + self.assigned < self.places + self.ahead
 
     @property
     def load(self) -> float:

@@ -146,7 +146,7 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that a session has just taken: what a worker needs beside the (cacheable) task version.
 
     `parameters` are the overrides of this run as JSON text, or None; they win over the version's, key by key. `item` is
-    JSON text, too: what a mapped run is for. `is_assigned`: a dispatcher has chosen this session for it.
+    JSON text, too: what a mapped run is for.
     """
 
     id: int
@@ -161,7 +161,6 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     parameters: str | None
     trace_context: str | None
     needs_settlement: bool
-    is_assigned: bool = False
     item: str | None = None
     shard_index: int | None = None
     shard_total: int | None = None

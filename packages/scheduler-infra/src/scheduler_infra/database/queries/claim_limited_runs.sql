@@ -31,7 +31,7 @@ WITH session AS MATERIALIZED (
     RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
               run.interval_from, run.interval_to, run.parameters::text AS parameters, run.trace_context,
               run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total,
-              run.limit_key_ids, run.assigned_to IS NOT NULL AS is_assigned
+              run.limit_key_ids
 ), permit AS (
     INSERT INTO scheduler.task_run_permits (limit_key_id, run_id, attempt)
     SELECT key.id, claimed.id, claimed.attempt
@@ -42,6 +42,6 @@ WITH session AS MATERIALIZED (
 )
 SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
        claimed.scheduled_at, claimed.interval_from, claimed.interval_to, claimed.parameters, claimed.trace_context,
-       claimed.needs_settlement, claimed.is_assigned, claimed.item, claimed.shard_index, claimed.shard_total
+       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total
 FROM claimed
 ORDER BY claimed.claim_at NULLS FIRST, claimed.id

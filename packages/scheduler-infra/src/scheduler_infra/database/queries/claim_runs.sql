@@ -78,12 +78,11 @@ WITH session AS MATERIALIZED (
     WHERE run.id = ANY(ARRAY(SELECT id FROM chosen WHERE NOT is_limited AND place <= %(limit)s))
     RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
               run.interval_from, run.interval_to, run.parameters::text AS parameters, run.trace_context,
-              run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total,
-              run.assigned_to IS NOT NULL AS is_assigned
+              run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total
 )
 SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
        claimed.scheduled_at, claimed.interval_from, claimed.interval_to, claimed.parameters, claimed.trace_context,
-       claimed.needs_settlement, claimed.is_assigned, claimed.item, claimed.shard_index, claimed.shard_total,
+       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total,
        ARRAY(SELECT id FROM chosen
              WHERE is_limited
                AND place < coalesce((SELECT min(place) FROM chosen WHERE NOT is_limited AND place > %(limit)s),
