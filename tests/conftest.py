@@ -1,8 +1,14 @@
 """Loads the fixture modules and marks every test by the folder it lives in."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
+
+# Without its bytecode, every process that a test starts would compile all that it imports again: most of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = [
     "fixtures.clock",

@@ -47,6 +47,9 @@ async def is_refused(url: str) -> bool:
         _, writer = await asyncio.open_connection("127.0.0.1", httpx2.URL(url).port)
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # The server closed its socket while this one knocked: the next look tells.
+        return False
     writer.close()
     return False
 
