@@ -160,7 +160,9 @@ def _wrong_value(section: str, setting: Setting, value: ConfigValue, error: Valu
 
 def unknown_key(section: str, key: str, origin: str, known: Iterable[str]) -> UnknownConfigKeyError:
     """The error for a key that a section does not have, with the nearest name."""
-    near = nearest(key, known)
+    names = list(known)
+    # What other systems call it looks nothing like our name for both in one.
+    near = "bind_address" if key in ("host", "port") and "bind_address" in names else nearest(key, names)
     return UnknownConfigKeyError(f"{section}.{key}", origin, f"{section}.{near}" if near else None)
 
 

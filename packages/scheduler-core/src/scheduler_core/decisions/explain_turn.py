@@ -169,12 +169,16 @@ def _used_up(case: RunCase, limit: LimitTurn) -> BlockerView:
 
 def _fair_turn(case: RunCase, turn: ToldTurn) -> list[BlockerView]:
     ahead = turn.situation.ahead
+    others = (
+        f", and {counted(turn.others, 'other key')} {'has' if turn.others == 1 else 'have'} runs that wait"
+        if turn.others
+        else ", and no other key has runs that wait"
+    )
     return [
         BlockerView(
             code=BlockerCode.FAIR_TURN,
             message=f"It is the turn of others: of its fairness key '{turn.key.fairness_key}' (weight "
-            f"{turn.key.weight:g}) {counted(ahead, 'run')} {_comes(ahead)} before it, and "
-            f"{counted(turn.others, 'other key')} {'has' if turn.others == 1 else 'have'} runs that wait.",
+            f"{turn.key.weight:g}) {counted(ahead, 'run')} {_comes(ahead)} before it{others}.",
             clears="Starts of those before it; a greater fairness_weight brings its key's turn more often.",
             since=_since(case.run),
         )

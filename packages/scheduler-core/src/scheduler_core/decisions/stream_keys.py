@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from scheduler_core.decisions.templates import TemplateContext, evaluate
-from scheduler_core.errors import SchedulerError
+from scheduler_core.errors import SchedulerError, TemplateError
 from scheduler_core.models import SHARED_STRATEGY
 from scheduler_core.models.dispatch import GatedRun, KeyedRun, StreamKey
 
@@ -37,7 +37,7 @@ def evaluate_key(field: str, expression: str, context: TemplateContext) -> str:
     try:
         return key_text(evaluate(expression, context))
     except (SchedulerError, ValueError, TypeError) as error:
-        raise KeyExpressionError(f"{field} '{expression[:200]}' cannot be evaluated: {error}") from error
+        raise KeyExpressionError(f"{field} '{expression[:200]}' cannot be evaluated: {_reason(error)}") from error
 
 
 def keyed(run: GatedRun) -> KeyedRun:
@@ -99,13 +99,18 @@ def _weight(weight: float | str, context: TemplateContext) -> float:
     try:
         value = _number(evaluate(weight, context))
     except (SchedulerError, ValueError, TypeError, OverflowError) as error:
-        raise KeyExpressionError(f"fairness_weight '{weight[:200]}' cannot be evaluated: {error}") from error
+        raise KeyExpressionError(f"fairness_weight '{weight[:200]}' cannot be evaluated: {_reason(error)}") from error
     if not (math.isfinite(value) and 0.001 <= value <= 1_000_000):
         raise KeyExpressionError(
             f"fairness_weight '{weight[:200]}' is {value:g}: a weight is from 0.001 to 1000000. Correct the expression "
             "or the run's parameters."
         )
     return value
+
+
+def _reason(error: Exception) -> str:
+    """Why, without the expression, which is told already."""
+    return error.reason if isinstance(error, TemplateError) else str(error)
 
 
 def _number(value: Any) -> float:

@@ -7,7 +7,9 @@ class TaskRunNotFoundError(NotFoundError):
     """The run was never created or has been removed by retention."""
 
     def __init__(self, run_id: int | str) -> None:
-        super().__init__(f"There is no task run {run_id}.")
+        # A number was given out once, or never will be; only of those can retention have removed one.
+        gone = " It may have been removed by retention." if isinstance(run_id, int) else ""
+        super().__init__(f"There is no task run {run_id}.{gone}")
         self.run_id = run_id
 
 
