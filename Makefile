@@ -6,6 +6,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # Another project's active environment must not be synchronised, nor warned about.
 unexport VIRTUAL_ENV PYTHONHOME
+# Without its bytecode, each of the many processes below would compile all that it imports again; `make clean` removes it.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 UV := $(shell bash .ci/find_uv.sh)
@@ -17,8 +19,11 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
 # Tests share nothing between processes: each has its own servers, ports and folders. Files stay together, so that what a
-# file's tests share is made once; end-to-end tests mostly wait, and two of them at a time take half as long.
-TEST_WORKERS ?= 2
+# file's tests share is made once. The numbers are for two cores: unit tests calculate, end-to-end tests mostly wait.
+# TEST_WORKERS=2 on the command line takes their place.
+test-unit test-newest: TEST_WORKERS ?= 2
+test-integration: TEST_WORKERS ?= 3
+test-e2e: TEST_WORKERS ?= 4
 PYTHON_FILES := packages tests examples migrations
 
 .PHONY: help
@@ -132,6 +137,10 @@ bench-flow: sync  ## Measure the steps of flows and flows of many runs; prints J
 .PHONY: bench-dispatch
 bench-dispatch: sync  ## Measure whose turn it is and how many run at once, workers killed; prints JSON lines
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.dispatch $(BENCH_ARGS)
+
+.PHONY: bench-worker
+bench-worker: sync  ## Measure what jobs cannot do to a worker's host, and what workers cost; prints JSON lines
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.worker $(BENCH_ARGS)
 
 .PHONY: torture-flow
 torture-flow: sync  ## Run a thousand random flows while dispatchers are killed, and compare with a reference; some minutes

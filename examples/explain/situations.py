@@ -32,6 +32,7 @@ class Site:
             "SCHEDULER_STATE_DIR": os.environ.get("SCHEDULER_STATE_DIR", str(directory)),
             "SCHEDULER_API__BIND_ADDRESS": f"127.0.0.1:{free_port()}",
             "SCHEDULER_WORKER__ALLOW_ROOT": "true",
+            "SCHEDULER_WORKER__SHELL_ENABLED": "true",
         }
         self.checked = 0
         self.wrong: list[str] = []

@@ -44,6 +44,7 @@ class DispatchSystem:
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "BENCHMARK_LINES": str(self.lines),
             "SCHEDULER_WORKER__ALLOW_ROOT": "true",
+            "SCHEDULER_WORKER__SHELL_ENABLED": "true",
             "SCHEDULER_WORKER__MAX_CONCURRENT_TASKS": str(places),
             **settings,
         }

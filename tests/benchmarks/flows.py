@@ -55,6 +55,7 @@ class Bench:
         environment = {
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "SCHEDULER_WORKER__ALLOW_ROOT": "true",
+            "SCHEDULER_WORKER__SHELL_ENABLED": "true",
             "SCHEDULER_WORKER__MAX_CONCURRENT_TASKS": "200",
         }
         self.system.start_up("--only", "postgresql,api")

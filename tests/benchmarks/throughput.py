@@ -41,6 +41,7 @@ def _measure(system: SchedulerProcesses, n: int, places: int) -> dict[str, Any]:
     environment = {
         "PYTHONPATH": str(Path(__file__).parents[1]),
         "SCHEDULER_WORKER__ALLOW_ROOT": "true",
+        "SCHEDULER_WORKER__SHELL_ENABLED": "true",
         "SCHEDULER_WORKER__MAX_CONCURRENT_TASKS": str(places),
     }
     system.start_up("--only", "postgresql,api")

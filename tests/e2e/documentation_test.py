@@ -39,6 +39,13 @@ LIMITS = ROOT / "docs/limits.md"
 UNIQUENESS = ROOT / "docs/uniqueness.md"
 QUARANTINE = ROOT / "docs/quarantine.md"
 RETENTION = ROOT / "docs/retention.md"
+WORKERS = ROOT / "docs/workers.md"
+SHELL = ROOT / "docs/executors/shell.md"
+HTTP = ROOT / "docs/executors/http.md"
+PYTHON = ROOT / "docs/executors/python.md"
+LOGS = ROOT / "docs/logs.md"
+RETRIES = ROOT / "docs/retries.md"
+CUSTOM_EXECUTOR = ROOT / "examples/custom_executor/README.md"
 # These set up servers of the whole machine, at the ports that the pages name: one after another.
 with_servers = pytest.mark.xdist_group("pages-with-servers")
 PAGES = {
@@ -54,6 +61,13 @@ PAGES = {
     UNIQUENESS,
     QUARANTINE,
     RETENTION,
+    WORKERS,
+    SHELL,
+    HTTP,
+    PYTHON,
+    LOGS,
+    RETRIES,
+    CUSTOM_EXECUTOR,
     POOLER,
     MESSAGE_QUEUES,
     FLOWS,
@@ -196,6 +210,92 @@ def test_limits_page_works_as_written(
     (up,) = scheduler_processes.started
     up.interrupt()
     up.wait()
+
+
+@pytest.mark.timeout(400)
+def test_workers_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's worker processes are seen, drained and resumed as it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(WORKERS), request)
+    assert_ledger_is_clean(scheduler_processes)
+    for process in reversed(scheduler_processes.started):
+        process.interrupt()
+        assert process.wait() == 0
+
+
+@pytest.mark.timeout(400)
+def test_retries_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's runs are tried again, time out, stand still and are cancelled as it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(RETRIES), request)
+    assert_ledger_is_clean(scheduler_processes)
+
+
+@pytest.mark.timeout(400)
+def test_shell_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's programs are started, stopped with all that they have started, and say what it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(SHELL), request)
+    assert_ledger_is_clean(scheduler_processes)
+
+
+@pytest.mark.timeout(400)
+def test_http_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's calls reach its server and not what is forbidden, and give what it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(HTTP), request)
+    assert_ledger_is_clean(scheduler_processes)
+
+
+@pytest.mark.timeout(400)
+def test_python_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The page's functions are called, or refused, and say what it shows."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(PYTHON), request)
+    assert_ledger_is_clean(scheduler_processes)
+
+
+@pytest.mark.timeout(400)
+def test_logs_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """What the page's job prints and reports is seen while it runs, found afterwards, and followed over HTTP."""
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
+    _follow(reader, _commands(LOGS), request)
+    assert_ledger_is_clean(scheduler_processes)
+
+
+@pytest.mark.timeout(400)
+def test_custom_executor_page_works_as_written(
+    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The example's wheel is built, installed, and carries out a run of the task type that it adds."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "examples", checkout / "examples")
+    task_file = checkout / "examples/custom_executor/tasks.toml"
+    task_file.write_text(task_file.read_text().replace("/tmp/", f"{tmp_path}/"))
+    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
+    environment = _as_in_a_terminal(scheduler_processes, *kept)
+    environment["PATH"] = f"{environment['PATH']}:{ROOT / '.tools/uv/bin'}"
+    reader = Reader(scheduler_processes, checkout, environment)
+    blocks = [replace(block, text=block.text.replace("/tmp/", f"{tmp_path}/")) for block in _commands(CUSTOM_EXECUTOR)]
+    _follow(reader, blocks, request)
 
 
 @with_servers
@@ -453,7 +553,12 @@ def test_message_queues_page_works_as_written(
 
 
 def _as_in_a_terminal(processes: SchedulerProcesses, *kept: str) -> dict[str, str]:
-    """The environment of a reader who has set nothing: only where state goes, and what the machine forces."""
+    """The environment of a reader who has set nothing: only where state goes, and what the machine forces.
+
+    Pages for a system that runs already are followed with one that runs shell tasks, as `make run` starts it.
+    """
+    if "SCHEDULER_WORKER__ALLOW_ROOT" in kept:
+        kept = (*kept, "SCHEDULER_WORKER__SHELL_ENABLED")
     return {
         name: value
         for name, value in processes.environment.items()

@@ -53,8 +53,9 @@ def test_run_that_kills_its_workers_is_quarantined(site: Site) -> None:
     The evidence tells of each loss, and with it the run is released: the new one takes its place.
     """
     site.start(workers=1)
-    # The worker is the parent of the shell that runs the command; what the job prints is stored by then.
-    command = f"test -e {site.processes.work_dir / 'mended'} || {{ echo allocating; sleep 3; kill -9 $PPID; sleep 5; }}"
+    # The worker is the parent of the supervisor that has started the shell; what the job prints is stored by then.
+    kill = "kill -9 $(cut -d' ' -f4 /proc/$PPID/stat)"
+    command = f"test -e {site.processes.work_dir / 'mended'} || {{ echo allocating; sleep 3; {kill}; sleep 5; }}"
     site.create_task("killer", parameters=site.lines.parameters(command), max_losses=MAX_LOSSES)
     run_id = site.trigger("killer")
     for losses in range(1, MAX_LOSSES + 1):

@@ -46,6 +46,11 @@ BUDGETS = {
         [],
         SERVER | TEMPLATES | SIBLINGS - {"scheduler_dispatcher"},
     ),
+    "python child": (
+        "import scheduler_worker.executors.python_child",
+        [],
+        SERVER | DRIVERS | TEMPLATES | TELEMETRY | SIBLINGS - {"scheduler_worker"} | {"asyncio", "httpx2"},
+    ),
     "worker without templates": (
         "import scheduler_worker.worker_service, scheduler_worker.executors.shell_executor",
         [],

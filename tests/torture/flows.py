@@ -102,6 +102,7 @@ async def torture(system: SchedulerProcesses, flows: int, seed: int) -> dict[str
         "PYTHONPATH": str(Path(__file__).parents[1]),
         "TORTURE_LINES": str(lines),
         "SCHEDULER_WORKER__ALLOW_ROOT": "true",
+        "SCHEDULER_WORKER__SHELL_ENABLED": "true",
         "SCHEDULER_WORKER__MAX_CONCURRENT_TASKS": "20",
     }
     system.start_up("--only", "postgresql,api")

@@ -18,7 +18,7 @@ from fixtures.factories import (
 )
 from fixtures.query_change import QueryChange
 from fixtures.waiting import wait_until_blocked
-from scheduler_core.errors import SessionFencedError, WorkerIdTakenError
+from scheduler_core.errors import SessionFencedError, WorkerIdTakenError, WorkerNotFoundError
 from scheduler_core.interfaces import Store
 from scheduler_core.models import FinishedRun, HeldRun, Lane, SessionState, TaskRunStatus
 
@@ -322,6 +322,97 @@ async def test_infra_integration_page_lists_sessions_newest_first(store: Store) 
         first = await work.worker_sessions.page(limit=2)
         rest = await work.worker_sessions.page(limit=2, before_id=first[-1].id)
     assert [(s.id, s.running) for s in (*first, *rest)] == [(sessions[2], 0), (sessions[1], 1), (sessions[0], 0)]
+
+
+async def test_infra_integration_drain_lets_no_run_start(store: Store) -> None:
+    """A drained worker is alive, keeps what it holds and starts nothing; resumed it does."""
+    session = await open_session(store, worker_id="one")
+    held = await claimed_run(store, session)
+    await create_runs(store, build_plan(await create_task(store)))
+    async with store.autocommit() as work:
+        await work.worker_sessions.drain("one", True)
+        assert await claim(store, session) == []
+        assert await work.worker_sessions.renew(session) == [HeldRun(held, 1, False)]
+        seen = await work.worker_sessions.newest("one")
+        assert (seen.state, seen.draining, seen.drain_requested) == (SessionState.ALIVE, True, True)
+        assert await work.worker_sessions.ring_targets([PYTHON_LANE], [9]) == []
+        await work.worker_sessions.drain("one", False)
+        assert [run.attempt for run in await claim(store, session)] == [1]
+        assert not (await work.worker_sessions.newest("one")).draining
+
+
+async def test_infra_integration_drain_waits_for_the_claim_under_way(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """What a claim takes that began before is taken when the drain is answered, and nothing after that."""
+    session = await open_session(store, worker_id="one")
+    await create_runs(store, build_plan(await create_task(store)))
+    async with store.transaction() as work:
+        assert len(await work.task_runs.claim(session, [PYTHON_LANE], 5)) == 1
+        draining = asyncio.create_task(drain(second_store, "one"))
+        await wait_until_blocked(database_url)
+    await draining
+    await create_runs(store, build_plan(await create_task(store)))
+    assert await claim(store, session) == []
+
+
+async def test_infra_integration_drain_belongs_to_the_worker_id(store: Store) -> None:
+    """It holds for sessions after the present one, also when it was told to a worker that has ended."""
+    first = await open_session(store, worker_id="one")
+    await open_session(store, worker_id="two")
+    async with store.autocommit() as work:
+        await work.worker_sessions.close(first)
+        await work.worker_sessions.drain("one", True)
+        second = await work.worker_sessions.open(build_session(worker_id="one"))
+        assert [(s.worker_id, s.draining) for s in await work.worker_sessions.page(alive_only=True)] == [
+            ("one", True),
+            ("two", False),
+        ]
+        await work.worker_sessions.drain("one", False)
+        await work.worker_sessions.close(second)
+        await work.worker_sessions.open(build_session(worker_id="one"))
+        assert not (await work.worker_sessions.newest("one")).draining
+
+
+async def test_infra_integration_newest_finds_workers_by_name_and_session(store: Store) -> None:
+    """A worker id is looked for first; the id of any session names its worker."""
+    old = await open_session(store, worker_id="one")
+    async with store.autocommit() as work:
+        await work.worker_sessions.close(old)
+        new = await work.worker_sessions.open(build_session(worker_id="one", python_version="3.13.1"))
+        assert [(await work.worker_sessions.newest(text)).id for text in ("one", str(old), str(new))] == [new, new, new]
+        assert (await work.worker_sessions.newest("one")).python_version == "3.13.1"
+        digits = await work.worker_sessions.open(build_session(worker_id=str(old)))
+        assert (await work.worker_sessions.newest(str(old))).id == digits
+        for nobody in ("nobody", str(digits + 1), "9" * 30):
+            with pytest.raises(WorkerNotFoundError, match="There is no worker"):
+                await work.worker_sessions.newest(nobody)
+
+
+async def test_infra_integration_renew_stores_what_is_told_of_the_host(store: Store) -> None:
+    """The last report is what is seen; a renewal without one leaves it."""
+    session = await open_session(store, worker_id="one")
+    async with store.autocommit() as work:
+        for load in ({"cpu_share": 0.5}, {"cpu_share": 0.25, "load_average": 1.5}, None):
+            await work.worker_sessions.renew(session, load=load)
+        assert (await work.worker_sessions.newest("one")).load == {"cpu_share": 0.25, "load_average": 1.5}
+
+
+async def test_infra_integration_held_by_tells_the_runs_of_a_session(store: Store) -> None:
+    """The oldest first, and no more than asked for; those of others are not among them."""
+    session = await open_session(store)
+    held = [await claimed_run(store, session) for _ in range(2)]
+    await claimed_run(store, await open_session(store))
+    async with store.autocommit() as work:
+        runs = await work.worker_sessions.held_by(session)
+        assert [(run.run_id, run.attempt, run.cancel_requested) for run in runs] == [(each, 1, False) for each in held]
+        assert [run.run_id for run in await work.worker_sessions.held_by(session, limit=1)] == held[:1]
+
+
+async def drain(store: Store, worker_id: str) -> None:
+    """Drain now."""
+    async with store.autocommit() as work:
+        await work.worker_sessions.drain(worker_id, True)
 
 
 async def reap(store: Store, session: int) -> list[int]:

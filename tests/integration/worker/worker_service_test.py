@@ -48,6 +48,7 @@ class Worker:
             "lease_seconds": 5.0,
             "kill_grace_seconds": 0.3,
             "output_interval_seconds": 0.05,
+            "shell_enabled": True,
         }
         self.config = WorkerConfig(**{**fields, **changes})
         self.stopping = asyncio.Event()
@@ -330,7 +331,7 @@ async def test_worker_integration_times_out(store: Store, start: Start) -> None:
     async with working(start()):
         run = await until(store, run_id, TaskRunStatus.TIMEOUT)
 
-    assert run.error == "It did not end within 0.5 s and was stopped (signal SIGTERM)."
+    assert run.error == "It did not end within 0.5 s and was stopped."
 
 
 async def test_worker_integration_refuses_endless_results(store: Store, start: Start) -> None:
@@ -588,6 +589,7 @@ async def _start_process(url: str) -> asyncio.subprocess.Process:
         "SCHEDULER_STATE_DIR": "/tmp",
         "SCHEDULER_DATABASE__URL": url,
         "SCHEDULER_WORKER__ALLOW_ROOT": "true",
+        "SCHEDULER_WORKER__SHELL_ENABLED": "true",
         "SCHEDULER_WORKER__LEASE_SECONDS": "3",
         "SCHEDULER_WORKER__HEARTBEAT_INTERVAL_SECONDS": "0.5",
         "SCHEDULER_WORKER__KILL_GRACE_SECONDS": "0.5",

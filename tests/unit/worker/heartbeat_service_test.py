@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -23,11 +23,19 @@ class FakeSessions:
         self._answer = answer
         self.renewals: list[bool] = []
         self.places: list[int | None] = []
+        self.loads: list[Mapping[str, float] | None] = []
         self.threads: set[int] = set()
 
-    async def renew(self, session_id: int, draining: bool = False, places: int | None = None) -> list[HeldRun] | None:
+    async def renew(
+        self,
+        session_id: int,
+        draining: bool = False,
+        places: int | None = None,
+        load: Mapping[str, float] | None = None,
+    ) -> list[HeldRun] | None:
         """Answer a renewal."""
         self.places.append(places)
+        self.loads.append(load)
         self.threads.add(threading.get_ident())
         self.renewals.append(draining)
         return await self._answer()
@@ -53,6 +61,7 @@ class Bench:
             on_lost=lambda reason: self.told.append(("lost", reason)),
             on_failed=lambda reason: self.told.append(("failed", reason)),
             kill_now=lambda: self.killed_at.append(time.monotonic()),
+            load=lambda: {"cpu_share": 0.5},
         )
 
     async def _open(self) -> Any:
@@ -178,3 +187,31 @@ async def test_stop_is_quick_and_kills_nobody() -> None:
 
     assert time.monotonic() - began < 2
     assert (bench.told, bench.killed_at) == ([], [])
+
+
+async def test_start_tells_of_the_host_at_each_renewal() -> None:
+    """What the host's load is goes with every renewal."""
+    bench = Bench(alive)
+    bench.service.start()
+    await eventually(lambda: len(bench.sessions.loads) >= 2)
+    assert all(load == {"cpu_share": 0.5} for load in bench.sessions.loads)
+    await bench.service.stop()
+
+
+async def test_answers_tells_a_thread_that_hangs() -> None:
+    """A thread that does not come to answer is told, and one that goes on is well again."""
+    hold = threading.Event()
+
+    async def stuck() -> list[HeldRun] | None:
+        hold.wait(20)  # the block is what is tested
+        return []
+
+    bench = Bench(stuck, lease_seconds=60.0)
+    assert bench.service.answers()
+    bench.service.start()
+    await eventually(lambda: len(bench.sessions.renewals) == 1)
+    assert [bench.service.answers(), bench.service.answers(), bench.service.answers()] == [True, False, False]
+    hold.set()
+    await eventually(bench.service.answers)
+    await bench.service.stop()
+    assert bench.service.answers()

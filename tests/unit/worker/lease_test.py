@@ -37,3 +37,17 @@ def test_lose_is_for_good(frozen_clock: FrozenClock) -> None:
 
     assert lease.is_lost
     assert lease.seconds_left(frozen_clock.monotonic()) == 0.0
+
+
+def test_follow_tells_when_everything_has_to_die() -> None:
+    """Whoever kills hears it at once and at each renewal: after trust has ended, with half of the margin left."""
+    lease = Lease(10.0, 100.0)
+    told: list[float] = []
+
+    lease.follow(told.append)
+    lease.renewed(103.0)
+    lease.renewed(101.0)
+    lease.lose()
+    lease.renewed(105.0)
+
+    assert told == [109.5, 112.5, 112.5]

@@ -17,7 +17,7 @@ def test_compare_finds_nothing_when_both_agree() -> None:
     live_runs = LiveRuns()
     claimed_into(live_runs, 1)
 
-    assert live_runs.compare([HeldRun(1, 1, False)], 20.0) == ([], [], [])
+    assert live_runs.compare([HeldRun(1, 1, False)], 20.0) == ([], [], [], [], [])
 
 
 def test_compare_hands_back_at_the_second_sighting() -> None:
@@ -82,8 +82,8 @@ def test_compare_leaves_runs_that_are_being_reported() -> None:
     assert live is not None
     live_runs.ended(live)
 
-    assert live_runs.compare([], 20.0) == ([], [], [])
-    assert live_runs.compare([HeldRun(1, 1, True)], 20.0) == ([], [], [])
+    assert live_runs.compare([], 20.0) == ([], [], [], [], [])
+    assert live_runs.compare([HeldRun(1, 1, True)], 20.0) == ([], [], [], [], [])
 
 
 def test_compare_tells_cancels() -> None:
@@ -119,3 +119,19 @@ def test_executing_counts_each_run_once() -> None:
     live_runs.remove(RunKey(2, 99))
 
     assert (live_runs.executing, len(live_runs)) == (1, 1)
+
+
+def test_compare_tells_who_is_to_stand_still_and_who_to_go_on() -> None:
+    """Only runs whose state differs from the wish are told, and none that is being stopped."""
+    live_runs = LiveRuns()
+    for run_id in (1, 2, 3, 4):
+        claimed_into(live_runs, run_id)
+    lives = {live.claimed.id: live for live in live_runs}
+    lives[2].is_paused = lives[3].is_paused = True
+
+    wishes = {1: True, 2: False, 3: True, 4: True}
+    rows = [HeldRun(run_id, 1, run_id == 4, wish) for run_id, wish in wishes.items()]
+    differences = live_runs.compare(rows, 20.0)
+
+    assert (differences.to_pause, differences.to_resume) == ([lives[1]], [lives[2]])
+    assert differences.to_cancel == [lives[4]]

@@ -87,3 +87,11 @@ def test_worker_unit_own_resources_of_this_machine(monkeypatch: pytest.MonkeyPat
     assert found.keys() == {"cpu", "memory", "disk"}
     assert 0 < found["cpu"] <= (os.cpu_count() or 1)
     assert found["memory"] > 1024**2
+
+
+def test_worker_unit_own_resources_are_shared_by_several_processes(tmp_path: Path) -> None:
+    """Four worker processes do not offer the machine four times."""
+    alone = own_resources(tmp_path, proc=tmp_path, cgroups=tmp_path)
+    shared = own_resources(tmp_path, processes=4, proc=tmp_path, cgroups=tmp_path)
+    assert (shared["cpu"], shared["memory"]) == (2.0, 16 * GIB)
+    assert shared.keys() == alone.keys()

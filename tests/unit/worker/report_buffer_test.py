@@ -16,6 +16,8 @@ from scheduler_core.models import (
     FinishedRun,
     Lane,
     RunChange,
+    RunKey,
+    RunLogEntry,
     TaskRunStatus,
     session_address,
 )
@@ -61,24 +63,41 @@ class FakeRuns:
         return [9, 10]
 
 
+class FakeRunLogs:
+    """Takes output; raises what it is told to, one after another."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.stored: list[str] = []
+
+    async def append(self, session_id: int, entries: Sequence[RunLogEntry]) -> int:
+        """See RunLogRepository."""
+        if self.errors:
+            raise self.errors.pop(0)
+        self.stored += [entry.content for entry in entries]
+        return len(entries)
+
+
 class Bench:
     """A report buffer and everything around it."""
 
     def __init__(self, interval_seconds: float = 30.0, batch_size_max: int = 3) -> None:
         self.runs = FakeRuns()
-        self.store: Any = FakeStore(self.runs, self.runs)
+        self.run_logs = FakeRunLogs()
+        self.store: Any = FakeStore(self.runs, self.runs, self.run_logs)
         self.live_runs = LiveRuns()
         self.wire = InMemoryWire()
         self.fenced: list[str] = []
         self.looks = 0
         clock = SystemClock()
         self.lease = Lease(30.0, clock.monotonic())
+        self.logs = LogBuffer(self.store, 9, clock, limit_bytes=1000, interval_seconds=1.0)
         self.buffer = ReportBuffer(
             self.store,
             InMemoryMessageQueue(self.wire),
             9,
             self.live_runs,
-            LogBuffer(self.store, 9, clock, limit_bytes=1000, interval_seconds=1.0),
+            self.logs,
             self.lease,
             clock,
             lanes=[Lane("default", "python")],
@@ -271,3 +290,22 @@ async def test_report_rings_dispatchers_for_what_is_due_later(bench: Bench) -> N
     await asyncio.wait_for(bench.buffer.drained(), 5)
 
     assert (bench.runs.settled, bench.wire.rung) == ([1], [DISPATCHERS])
+
+
+@pytest.mark.parametrize(
+    ("error", "stored"), [(StoreUnavailableError("away"), ["printed"]), (RepositoryError("refused"), [])]
+)
+async def test_report_comes_after_the_output_and_whatever_becomes_of_that(
+    bench: Bench, error: Exception, stored: list[str]
+) -> None:
+    """Where output cannot be stored for a while both wait and come; output that is refused costs no outcome."""
+    bench.hold(1)
+    output = bench.logs.output(RunKey(1, 1))
+    output.write("stdout", b"printed")
+    output.close()
+    bench.run_logs.errors = [error]
+    bench.end(1)
+
+    await asyncio.wait_for(bench.buffer.drained(), 30)
+
+    assert (bench.run_logs.stored, bench.reported) == (stored, [[1]])

@@ -1,11 +1,17 @@
 """Output cut into entries."""
 
+import tracemalloc
+from datetime import timedelta
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.clock import FrozenClock
-from scheduler_core.models import RunKey
-from scheduler_worker.run_output import PIECE_CHARS_MAX, BufferedOutput
+from scheduler_core.models import RunKey, RunProgress
+from scheduler_worker.output_pieces import PIECE_BYTES_MAX
+from scheduler_worker.output_room import OutputRoom
+from scheduler_worker.run_output import BufferedOutput
 
 
 def make_output(limit_bytes: int = 1_000_000) -> BufferedOutput:
@@ -80,9 +86,125 @@ def test_write_after_close_is_ignored() -> None:
 def test_take_cuts_what_is_too_long() -> None:
     """No entry is longer than its limit, with or without line ends."""
     output = make_output()
-    output.write("stdout", b"x" * (2 * PIECE_CHARS_MAX + 1))
+    output.write("stdout", b"x" * (2 * PIECE_BYTES_MAX + 1))
+    output.close()
 
-    assert [len(content) for _, _, content in taken(output)] == [PIECE_CHARS_MAX, PIECE_CHARS_MAX, 1]
+    assert [len(content) for _, _, content in taken(output)] == [PIECE_BYTES_MAX, PIECE_BYTES_MAX, 1]
+
+
+def test_take_cuts_long_output_at_line_ends() -> None:
+    """What is longer than an entry is cut after a line where there is one."""
+    output = make_output()
+    line = b"x" * 999 + b"\n"
+    output.write("stdout", line * 100)
+
+    assert [len(content) for _, _, content in taken(output)] == [65_000, 35_000]
+
+
+def test_take_cuts_no_character() -> None:
+    """Where a line is cut, because it is long or because it stays open, each character is whole."""
+    output = make_output()
+    output.write("stdout", "ä€😀".encode() * PIECE_BYTES_MAX)
+    output.write("stderr", "äöü€".encode()[:-1])
+    output.take()
+    entries = output.take()
+    output.write("stderr", "€\n".encode()[-2:])
+    output.close()
+    entries += output.take()
+
+    assert "\N{REPLACEMENT CHARACTER}" not in "".join(entry.content for entry in entries)
+    assert "".join(entry.content for entry in entries if entry.stream == "stderr") == "äöü€\n"
+
+
+def test_take_tells_the_time_and_the_number_of_each_line() -> None:
+    """Lines have the time at which they began to come, and are counted over all streams; so are bytes as stored."""
+    clock = FrozenClock()
+    output = BufferedOutput(RunKey(1, 2), 1000, clock.now, lambda output: None)
+    begin = clock.now()
+    output.write("stdout", b"1\n2\nthree be")
+    clock.advance(2)
+    output.write("stdout", b"gins\n4\n")
+    clock.advance(1)
+    output.write("stderr", b"five\xff")
+    (first,) = output.take()
+    (five,) = output.take()
+    output.write("stderr", b" goes on\n6\n")
+    (six,) = output.take()
+
+    assert (first.logged_at, first.content, first.first_line) == (begin, "1\n2\nthree begins\n4\n", 1)
+    assert (first.line_offsets, first.first_byte) == ([0, 0, 0, 2000], 0)
+    assert (five.logged_at, five.first_line) == (begin + timedelta(seconds=3), 5)
+    assert (five.line_offsets, five.first_byte) == ([0], 19)
+    assert (six.content, six.first_line, six.line_offsets) == (" goes on\n6\n", 6, [0])
+    assert six.first_byte == 19 + len("five\N{REPLACEMENT CHARACTER}".encode())
+
+
+def test_report_keeps_the_last_progress() -> None:
+    """What is not told again stays as it was; what cannot be stored is put right; it is taken once."""
+    announced: list[BufferedOutput] = []
+    output = BufferedOutput(RunKey(1, 2), 1000, FrozenClock().now, announced.append)
+    output.report(RunProgress(share=0.2, text="a\0b", metrics={"rows": 1.0, "nan": float("nan")}))
+    output.report(RunProgress(share=1.5, metrics={"bytes": 2.0}))
+
+    assert announced == [output]
+    assert output.take() == []
+    assert output.is_waiting
+    assert output.take_progress() == RunProgress(share=1.0, text="ab", metrics={"rows": 1.0, "bytes": 2.0})
+    assert not output.is_waiting
+    assert output.take_progress() is None
+    output.report(RunProgress(text="x" * 5000, metrics={str(number): 1.0 for number in range(1000)}))
+    told = output.take_progress()
+    assert told is not None
+    assert (len(told.text or ""), len(told.metrics), told.share) == (1000, 50, 1.0)
+    output.close()
+    output.report(RunProgress(share=0.0))
+    assert output.take_progress() is None
+
+
+def test_output_without_room_is_counted_and_marked() -> None:
+    """What finds no room is not kept, and a marker in its place says so; what is taken makes room again."""
+    output = BufferedOutput(RunKey(1, 2), 10**9, FrozenClock().now, lambda output: None, OutputRoom(1000))
+    output.write("stdout", b"a" * 500 + b"\n")
+    output.write("stdout", b"b" * 500 + b"\n")
+    output.write("stdout", b"c" * 500 + b"\n")
+    assert [(entry.stream, len(entry.content)) for entry in output.take()] == [("stdout", 501)]
+    output.write("stdout", b"d\n")
+
+    assert [(entry.stream, entry.content) for entry in output.take()] == [
+        ("log", "[1002 bytes of output were not kept: too much was waiting for the database]\n"),
+        ("stdout", "d\n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "chunk", [b"x" * 65_536, b"\n" * 65_536, (b"y" * 99 + b"\n") * 600, b"\xf0\x9f\x98\x80 \xff" * 9000]
+)
+def test_output_that_nobody_takes_needs_little_memory(chunk: bytes) -> None:
+    """A job that floods its output while the database is away costs the worker what its room says, not more."""
+    output = BufferedOutput(RunKey(1, 2), 10**12, FrozenClock().now, lambda output: None, OutputRoom(8_000_000))
+    tracemalloc.start()
+    try:
+        for count in range(200_000_000 // len(chunk)):
+            output.write("stdout" if count % 2 else "stderr", chunk)
+        output.close()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 16_000_000
+    kept = 0
+    while entries := output.take(4_000_000, 500):
+        kept += sum(len(entry.content) for entry in entries)
+    assert kept > 800_000
+
+
+def test_output_in_many_small_pieces_takes_room_for_each() -> None:
+    """What a piece costs beside its text counts: a job that changes its stream with each line gets no more memory."""
+    output = BufferedOutput(RunKey(1, 2), 10**9, FrozenClock().now, lambda output: None, OutputRoom(1_000_000))
+    for count in range(10_000):
+        output.write("stdout" if count % 2 else "stderr", b"x\n")
+
+    assert 1000 < len(output.take()) < 3000
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.booleans()), max_size=20))
@@ -95,7 +217,9 @@ def test_output_is_complete(writes: list[tuple[str, bool]]) -> None:
         if takes:
             entries += taken(output)
     output.close()
-    entries += taken(output)
+    rest = output.take()
+    entries += [(entry.sequence, entry.stream, entry.content) for entry in rest]
+    assert sum(entry.line_offsets is None for entry in rest) == 0
 
     expected = "".join(text.encode("utf-8", "replace").decode() for text, _ in writes).replace("\0", "")
     assert "".join(content for _, _, content in entries) == expected

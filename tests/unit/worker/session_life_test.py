@@ -1,7 +1,7 @@
 """One session against repositories that the test plays: what no real database does on demand."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -9,15 +9,17 @@ import pytest
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from fixtures.worker import FakeStore, build_claimed, build_version, eventually
 from scheduler_core.errors import StoreUnavailableError
-from scheduler_core.interfaces import RunOutcome
+from scheduler_core.interfaces import RunNotice, RunOutcome
 from scheduler_core.models import (
     ClaimedRun,
     FinishedRun,
     HeldRun,
     Lane,
+    PauseReport,
     RunChange,
     RunInputs,
     RunKey,
+    RunLogEntry,
     TaskRunStatus,
     TaskVersion,
     UpstreamRun,
@@ -40,6 +42,8 @@ class Runs:
         self.waiting = list(waiting)
         self.finished: list[FinishedRun] = []
         self.handed_back: list[RunKey] = []
+        self.delays: list[float] = []
+        self.pauses: list[tuple[int, PauseReport]] = []
         self.may_read_versions = asyncio.Event()
         self.may_read_versions.set()
         self.asked_for_versions = asyncio.Event()
@@ -66,8 +70,17 @@ class Runs:
         self.finished += finished
         return [RunChange(run.run_id, run.status) for run in finished]
 
-    async def hand_back(self, session_id: int, runs: Sequence[RunKey]) -> list[RunChange]:
+    async def report_pauses(self, session_id: int, reports: Mapping[RunKey, PauseReport]) -> None:
+        """Record who stands still."""
+        if self.is_away:
+            raise StoreUnavailableError("away")
+        self.pauses += [(key.run_id, report) for key, report in reports.items()]
+
+    async def hand_back(
+        self, session_id: int, runs: Sequence[RunKey], *, delay_seconds: float = 0.0
+    ) -> list[RunChange]:
         """Record what was given up."""
+        self.delays.append(delay_seconds)
         if self.is_away:
             raise StoreUnavailableError("away")
         self.handed_back += runs
@@ -102,6 +115,18 @@ class Sessions:
         return []
 
 
+class Logs:
+    """A run log repository that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    async def append(self, session_id: int, entries: Sequence[RunLogEntry]) -> int:
+        """Keep it."""
+        self.text += "".join(entry.content for entry in entries)
+        return len(entries)
+
+
 class StillHeartbeat:
     """A heartbeat that renews nothing; the test says what renewals answer."""
 
@@ -125,6 +150,8 @@ class Executor:
     def __init__(self, act: Callable[[], Awaitable[Any]]) -> None:
         self._act = act
         self.checked: list[object] = []
+        self.notices: list[tuple[int, RunNotice]] = []
+        self.can_pause = True
 
     def check(self, parameters: object) -> list[str]:
         """Everything is right."""
@@ -135,15 +162,27 @@ class Executor:
         """Do it."""
         return cast(RunOutcome, await self._act())
 
+    def notify(self, run: RunKey, notice: RunNotice) -> bool:
+        """Remember it."""
+        self.notices.append((run.run_id, notice))
+        return self.can_pause
+
 
 class Stage:
     """One session and everything around it."""
 
     def __init__(
-        self, runs: Runs, act: Callable[[], Awaitable[Any]], flows: Flows | None = None, **changes: Any
+        self,
+        runs: Runs,
+        act: Callable[[], Awaitable[Any]],
+        flows: Flows | None = None,
+        *,
+        lacks_type: bool = False,
+        **changes: Any,
     ) -> None:
         self.runs = runs
         self.sessions = Sessions()
+        self.logs = Logs()
         self.heartbeat = StillHeartbeat()
         self.stopping = asyncio.Event()
         self._changes = changes
@@ -154,12 +193,12 @@ class Stage:
         self.life = SessionLife(
             1,
             self.lease,
-            store=cast(Any, FakeStore(runs, self.sessions, flows=flows)),
+            store=cast(Any, FakeStore(runs, self.sessions, self.logs, flows=flows)),
             queue=InMemoryMessageQueue(),
             clock=clock,
             config=config,
             lanes=[Lane("default", "fake")],
-            runner=TaskRunner(lambda _: cast(Any, self.executor), result_limit_bytes=1000),
+            runner=TaskRunner(lambda _: cast(Any, None if lacks_type else self.executor), result_limit_bytes=1000),
             versions=VersionCache(),
             heartbeat=lambda _: cast(Any, self.heartbeat),
             kill_now=lambda: None,
@@ -435,3 +474,116 @@ async def test_run_hands_back_runs_without_inputs_when_it_stops() -> None:
 
     assert await running is SessionEnd.DRAINED
     assert (runs.finished, runs.handed_back) == ([], [RunKey(1, 1)])
+
+
+async def test_run_hands_back_what_it_cannot_carry_out_for_later() -> None:
+    """A run of a type without an executor does not fail; it is given back so that this worker is not its next one."""
+    runs = Runs(build_claimed(1))
+    stage = Stage(runs, at_once, lacks_type=True)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: bool(runs.handed_back or runs.finished))
+
+    stage.stopping.set()
+    await running
+    assert (runs.handed_back, runs.finished) == ([RunKey(1, 1)], [])
+    assert runs.delays[0] > 0
+
+
+async def test_run_cancels_a_hundred_runs_by_one_renewal() -> None:
+    """However many are cancelled at once, each of them is stopped by what one renewal tells."""
+    begun: list[int] = []
+
+    async def for_ever() -> RunOutcome:
+        begun.append(1)
+        await asyncio.Event().wait()
+        return COMPLETED
+
+    runs = Runs(*(build_claimed(number) for number in range(1, 101)))
+    stage = Stage(runs, for_ever, max_concurrent_tasks=100)
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: len(begun) == 100)
+
+    stage.renew(*(HeldRun(number, 1, cancel_requested=True) for number in range(1, 101)))
+
+    await eventually(lambda: len(runs.finished) == 100)
+    stage.stopping.set()
+    await running
+    assert {run.status for run in runs.finished} == {TaskRunStatus.CANCELLED}
+
+
+async def test_run_lets_a_run_stand_still_and_go_on() -> None:
+    """Its job is told once each time, the database is told what came of it, and its place stays taken."""
+    end = asyncio.Event()
+
+    async def until_told() -> RunOutcome:
+        await end.wait()
+        return COMPLETED
+
+    runs = Runs(build_claimed(1), build_claimed(2))
+    stage = Stage(runs, until_told, max_concurrent_tasks=1)
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: len(stage.executor.checked) == 1)
+
+    for _ in range(2):
+        stage.renew(HeldRun(1, 1, cancel_requested=False, pause_requested=True))
+    await eventually(lambda: runs.pauses == [(1, PauseReport.PAUSED)])
+    assert [run.id for run in runs.waiting] == [2]
+    stage.renew(HeldRun(1, 1, cancel_requested=False))
+    await eventually(lambda: runs.pauses[1:] == [(1, PauseReport.RESUMED)])
+
+    assert stage.executor.notices == [(1, RunNotice.PAUSE), (1, RunNotice.RESUME)]
+    end.set()
+    await eventually(lambda: len(runs.finished) == 2)
+    stage.stopping.set()
+    await running
+
+
+async def test_run_says_that_a_run_cannot_stand_still() -> None:
+    """A job that cannot be paused goes on: the wish is taken back, and its output says why."""
+    end = asyncio.Event()
+
+    async def until_told() -> RunOutcome:
+        await end.wait()
+        return COMPLETED
+
+    runs = Runs(build_claimed(1))
+    stage = Stage(runs, until_told)
+    stage.executor.can_pause = False
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: len(stage.executor.checked) == 1)
+
+    stage.renew(HeldRun(1, 1, cancel_requested=False, pause_requested=True))
+
+    await eventually(lambda: runs.pauses == [(1, PauseReport.REFUSED)])
+    end.set()
+    await eventually(lambda: len(runs.finished) == 1)
+    assert "cannot be paused" in stage.logs.text
+    stage.stopping.set()
+    await running
+
+
+async def test_run_reports_a_pause_after_an_outage() -> None:
+    """A database that is away while a run is paused is told when it is back, and only what holds then."""
+    runs = Runs(build_claimed(1))
+    runs_on = asyncio.Event()
+
+    async def until_told() -> RunOutcome:
+        await runs_on.wait()
+        return COMPLETED
+
+    stage = Stage(runs, until_told)
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: len(stage.executor.checked) == 1)
+    runs.is_away = True
+    stage.renew(HeldRun(1, 1, cancel_requested=False, pause_requested=True))
+    await eventually(lambda: bool(stage.executor.notices))
+    stage.renew(HeldRun(1, 1, cancel_requested=False))
+
+    runs.is_away = False
+
+    await eventually(lambda: runs.pauses == [(1, PauseReport.RESUMED)])
+    runs_on.set()
+    await eventually(lambda: len(runs.finished) == 1)
+    stage.stopping.set()
+    await running

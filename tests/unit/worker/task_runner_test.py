@@ -10,12 +10,14 @@ import pytest
 
 from fixtures.worker import CollectedOutput, build_claimed, build_version
 from scheduler_core.decisions.templates import render_parameters
-from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput
+from scheduler_core.interfaces import RunContext, RunNotice, RunOutcome, RunOutput
 from scheduler_core.models import (
     ClaimedRun,
     FinishedRun,
     RetryPolicy,
     RunInputs,
+    RunKey,
+    RunOptions,
     TaskRunStatus,
     TaskVersion,
     UpstreamRun,
@@ -35,6 +37,7 @@ class FakeExecutor:
         self._act = act
         self._problems = problems
         self.parameters: Mapping[str, Any] | None = None
+        self.notices: list[RunNotice] = []
 
     def check(self, parameters: Mapping[str, Any]) -> Sequence[str]:
         """See TaskExecutor."""
@@ -44,6 +47,11 @@ class FakeExecutor:
         """See TaskExecutor."""
         self.parameters = parameters
         return await self._act()
+
+    def notify(self, run: RunKey, notice: RunNotice) -> bool:
+        """Remember it."""
+        self.notices.append(notice)
+        return True
 
     def kill_now(self) -> None:
         """See TaskExecutor."""
@@ -323,7 +331,8 @@ async def test_run_keeps_a_backslash_before_u0000() -> None:
     ("reason", "status"),
     [
         (StopReason.CANCEL, TaskRunStatus.CANCELLED),
-        (StopReason.DEADLINE, TaskRunStatus.TIMEOUT),
+        (StopReason.TIMEOUT, TaskRunStatus.TIMEOUT),
+        (StopReason.TOTAL_TIMEOUT, TaskRunStatus.TIMEOUT),
         (StopReason.HAND_BACK, None),
         (StopReason.LOST, None),
     ],
@@ -354,3 +363,94 @@ async def test_run_reports_nothing_that_was_killed_with_its_session() -> None:
 
     runner = TaskRunner(lambda task_type: giving(FAILED), result_limit_bytes=1000)
     assert await runner.run(live, build_version(), CollectedOutput()) is None
+
+
+def never_ending() -> FakeExecutor:
+    """An executor that ends only when it is stopped."""
+
+    async def act() -> RunOutcome:
+        await asyncio.Event().wait()
+        return COMPLETED
+
+    return FakeExecutor(act)
+
+
+async def carried_out(executor: FakeExecutor, claimed: ClaimedRun, version: TaskVersion) -> FinishedRun | None:
+    """Carry out a run as a session does: in a task of its own, which can be stopped."""
+    runner = TaskRunner(lambda task_type: executor, result_limit_bytes=1000)
+    live = LiveRun(claimed, 0.0)
+    reports: list[FinishedRun | None] = []
+
+    async def carry_out() -> None:
+        reports.append(await runner.run(live, version, CollectedOutput()))
+
+    live.task = asyncio.create_task(carry_out())
+    await asyncio.wait_for(live.task, 10)
+    return reports[0]
+
+
+async def test_run_stops_a_job_after_its_time_out() -> None:
+    """The worker, not the executor, ends what takes too long; the report says so, and the run is tried again."""
+    finished = await carried_out(never_ending(), build_claimed(), build_version(timeout_seconds=0.05))
+
+    assert finished == FinishedRun(
+        run_id=1,
+        attempt=1,
+        status=TaskRunStatus.TIMEOUT,
+        error="It did not end within 0.05 s and was stopped.",
+        retry_delay_seconds=10.0,
+    )
+
+
+async def test_run_stops_a_job_when_all_attempts_took_too_long() -> None:
+    """What is left for all attempts together ends an attempt before its own time-out, and nothing follows."""
+    options = RunOptions(total_timeout_seconds=60.0)
+    finished = await carried_out(never_ending(), build_claimed(seconds_left=0.05), build_version(run_options=options))
+
+    assert finished == FinishedRun(
+        run_id=1,
+        attempt=1,
+        status=TaskRunStatus.TIMEOUT,
+        error="Its attempts together took total_timeout_seconds (60 s); the last one did not end by then and was "
+        "stopped.",
+    )
+
+
+async def test_run_tells_a_job_before_it_stops_it() -> None:
+    """After the soft time-out the job is told once, and goes on until the hard one."""
+    executor = never_ending()
+    version = build_version(timeout_seconds=0.1, run_options=RunOptions(soft_timeout_seconds=0.02))
+
+    finished = await carried_out(executor, build_claimed(), version)
+
+    assert finished is not None
+    assert (finished.status, executor.notices) == (TaskRunStatus.TIMEOUT, [RunNotice.SOFT_TIMEOUT])
+
+
+async def test_run_takes_a_failure_while_it_is_stopped_for_the_stop() -> None:
+    """A job whose executor reports the kill as a failure has run into its time-out all the same."""
+
+    async def act() -> RunOutcome:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return FAILED
+        return COMPLETED
+
+    finished = await carried_out(FakeExecutor(act), build_claimed(), build_version(timeout_seconds=0.02))
+
+    assert finished is not None
+    assert finished.status is TaskRunStatus.TIMEOUT
+
+
+async def test_run_is_not_tried_again_when_no_condition_fits() -> None:
+    """With conditions, a failure that fits none of them is the last one; one that fits is tried again."""
+    version = build_version(retry=RetryPolicy(jitter=0.0, on_exit_codes=(75,)))
+    delays = []
+    for code in (1, 75):
+        executor = giving(RunOutcome(status=TaskRunStatus.FAILED, error="no", exit_code=code))
+        finished = await run(executor, version=version)
+        assert finished is not None
+        delays.append(finished.retry_delay_seconds)
+
+    assert delays == [None, 10.0]

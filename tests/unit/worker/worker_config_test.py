@@ -52,6 +52,22 @@ def test_worker_unit_config_refuses_tags_and_resources(changes: dict[str, Any], 
     assert told.startswith(problem)
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"python_modules": ("shop", "a b")}, "python_modules names 'a b'. Name modules or packages"),
+        ({"python_modules": ("shop.*",)}, "python_modules names 'shop.*'."),
+        ({"python_warm_modules": ("*",)}, "python_warm_modules names '*'. Name modules such as"),
+        ({"python_child_memory_max": "much"}, "python_child_memory_max cannot be used: 'much' is no size."),
+    ],
+)
+def test_worker_unit_config_refuses_what_python_tasks_cannot_use(changes: dict[str, Any], problem: str) -> None:
+    """Names that are no modules, and sizes that are none, are told with the remedy."""
+    (told,) = WorkerConfig(**changes).problems()
+
+    assert told.startswith(problem)
+
+
 def test_worker_unit_config_tells_every_problem_at_once() -> None:
     """Each bad tag and each bad resource is told, and none keeps another from being told."""
     config = WorkerConfig(tags=("a b", "c d"), resources={"GPU": 1.0, "gpu": 0.0, "cpu": 1.0})
@@ -99,3 +115,10 @@ def test_check_user_is_silent_for_others(monkeypatch: pytest.MonkeyPatch, caplog
     worker_service.check_user(WorkerConfig())
 
     assert caplog.text == ""
+
+
+def test_worker_unit_config_refuses_what_http_tasks_could_not_call() -> None:
+    """Entries that name nothing are told with what to write instead."""
+    (problem,) = WorkerConfig(http_allow=("10.0.0.0/8", "127.1")).problems()
+
+    assert problem.startswith("http_allow: '127.1' is no address, network or host. Write one such as 10.1.0.0/16")

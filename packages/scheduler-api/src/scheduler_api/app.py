@@ -1,5 +1,6 @@
 """The app, wired. Makes no connection and starts nothing."""
 
+import asyncio
 from collections.abc import Callable
 from typing import cast
 
@@ -41,11 +42,13 @@ def create_app(
     clock: Clock,
     config: ApiConfig,
     component_metrics: Callable[[], str] = lambda: "",
+    stopping: asyncio.Event | None = None,
 ) -> AsgiApp:
     """The ASGI app that serves the API from this store and rings through this queue.
 
-    `component_metrics` gives the process's own metrics in Prometheus text. The layers around the router, outermost
-    first: request id, cross-origin, API key, body limits.
+    `component_metrics` gives the process's own metrics in Prometheus text. Answers that would last for long
+    end soon after `stopping` is set. The layers around the router, outermost first: request id, cross-origin, API key,
+    body limits.
     """
     dependencies = make_dependencies(
         store,
@@ -54,6 +57,7 @@ def create_app(
         component_metrics=component_metrics,
         openapi_document=encoded_openapi_document(),
         version=distribution_version(),
+        stopping=stopping,
     )
     router = Litestar(
         route_handlers=[

@@ -68,7 +68,7 @@ class ApiComponent(Component, ReloadableComponent):
             url = address.url(bound.getsockname()[1])
             if address.is_loopback or self._context.is_embedded:
                 await ensure_local_credentials(store, state_dir, url)
-            app = create_app(store, queue, self._context.clock, config, observability.metrics_text)
+            app = create_app(store, queue, self._context.clock, config, observability.metrics_text, stopping)
             ready(f"listening on {url}{address.elsewhere}; its documentation is at {url}/docs")
             await serve(app, bound, stopping, config.drain_seconds)
 

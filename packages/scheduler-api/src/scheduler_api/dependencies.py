@@ -1,5 +1,6 @@
 """What handlers may ask for: the type says what, the name of the argument which. All of it lives as long as the app."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from scheduler_api.known_task_types import KnownTaskTypes
 from scheduler_api.ledger_service import LedgerService
 from scheduler_api.limit_service import LimitService
 from scheduler_api.quarantine_service import QuarantineService
+from scheduler_api.run_log_service import RunLogService
 from scheduler_api.schedule_preview_service import SchedulePreviewService
 from scheduler_api.system_observer import SystemObserver
 from scheduler_api.task_apply_service import TaskApplyService
@@ -25,6 +27,7 @@ from scheduler_core.interfaces import Clock, MessageQueue, Store
 Tasks = NamedDependency[TaskService]
 TaskLists = NamedDependency[TaskApplyService]
 TaskRuns = NamedDependency[TaskRunService]
+RunLogs = NamedDependency[RunLogService]
 Flows = NamedDependency[FlowService]
 FlowReruns = NamedDependency[FlowRerunService]
 Quarantine = NamedDependency[QuarantineService]
@@ -39,6 +42,7 @@ Reference = FromPath[str]
 LimitName = FromPath[str]
 RunId = FromPath[str]
 FlowId = FromPath[str]
+WorkerId = FromPath[str]
 
 
 class Dependencies(NamedTuple):
@@ -47,6 +51,7 @@ class Dependencies(NamedTuple):
     tasks: TaskService
     task_lists: TaskApplyService
     task_runs: TaskRunService
+    run_logs: RunLogService
     flows: FlowService
     flow_reruns: FlowRerunService
     quarantine: QuarantineService
@@ -71,6 +76,7 @@ def make_dependencies(
     component_metrics: Callable[[], str],
     openapi_document: bytes,
     version: str,
+    stopping: asyncio.Event | None = None,
 ) -> Dependencies:
     """Wire the services."""
     ringer = WorkRinger(store, queue)
@@ -80,6 +86,7 @@ def make_dependencies(
         tasks=tasks,
         task_lists=TaskApplyService(store, clock, ringer, task_types),
         task_runs=TaskRunService(store, clock, ringer),
+        run_logs=RunLogService(store, clock, stopping),
         flows=FlowService(store, clock, ringer),
         flow_reruns=FlowRerunService(store, clock, ringer),
         quarantine=QuarantineService(store, clock, ringer),
@@ -87,7 +94,7 @@ def make_dependencies(
         limits=LimitService(store, clock, ringer),
         ledger=LedgerService(store, clock),
         explanations=ExplainService(store, queue),
-        workers=WorkerService(store),
+        workers=WorkerService(store, clock, ringer),
         observer=SystemObserver(store, queue, clock, component_metrics, version),
         openapi_document=openapi_document,
     )

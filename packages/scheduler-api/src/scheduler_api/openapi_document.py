@@ -30,6 +30,7 @@ _PATH_PARAMETERS = {
     "name": "The limit's name, or its id.",
     "run_id": "The run's id.",
     "flow_id": "The flow's id, which is that of its root run.",
+    "worker_id": "The worker's id, or the id of one of its sessions.",
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

@@ -11,6 +11,7 @@ from scheduler_api.handlers import (
     limit_handler,
     preview_handler,
     quarantine_handler,
+    run_log_handler,
     system_handler,
     task_handler,
     task_run_handler,
@@ -37,9 +38,10 @@ from scheduler_api.schemas.task_run_schema import (
     WorkerPage,
 )
 from scheduler_api.schemas.task_schema import AppliedTasks, TaskBody, TaskListBody, TaskPage, TaskView
-from scheduler_core.models import TaskRun
+from scheduler_core.models import TaskRun, WorkerSession
 from scheduler_core.models.explanation import Explanation
 from scheduler_core.models.quarantine import QuarantinedRun
+from scheduler_core.models.worker import WorkerDetail
 
 API = "/api/v1"
 
@@ -73,6 +75,7 @@ _RUN = f"{API}/task-runs/{{run_id:str}}"
 _FLOW = f"{API}/flows/{{flow_id:str}}"
 _QUARANTINED = f"{API}/quarantine/{{run_id:str}}"
 _LIMIT = f"{API}/limits/{{name:str}}"
+_WORKER = f"{API}/workers/{{worker_id:str}}"
 _NAMESPACE = (query.NAMESPACE,)
 _NAMESPACE_OF_LIMIT = (query.NAMESPACE_OF_LIMIT,)
 
@@ -315,6 +318,24 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST",
+        f"{_RUN}/pause",
+        task_run_handler.pause_task_run,
+        "Let a running run stand still, with its time-outs; paused_at tells when it does",
+        answers=TaskRun,
+        problems=(404, 409, 422),
+        tag="runs",
+    ),
+    Operation(
+        "POST",
+        f"{_RUN}/resume",
+        task_run_handler.resume_task_run,
+        "Let a paused run go on",
+        answers=TaskRun,
+        problems=(404, 409, 422),
+        tag="runs",
+    ),
+    Operation(
+        "POST",
         f"{_RUN}/retry",
         task_run_handler.retry_task_run,
         "Run a final run again, as a new run with retry_of",
@@ -327,11 +348,19 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET",
         f"{_RUN}/logs",
-        task_run_handler.show_task_run_logs,
-        "Read a run's output; with Accept: text/plain all of it as text",
+        run_log_handler.show_task_run_logs,
+        "Read a run's output; with Accept: text/plain as text, with text/event-stream as it comes",
         answers=RunLogPage,
         query=(
             query.LOG_LIMIT,
+            query.ATTEMPT,
+            query.STREAM,
+            query.SINCE,
+            query.TAIL,
+            query.FROM_LINE,
+            query.LINES,
+            query.SEARCH,
+            query.PATTERN,
             cursor_of("log", "after", 2),
             cursor_of("log", "cursor", 2),
         ),
@@ -510,6 +539,33 @@ OPERATIONS: tuple[Operation, ...] = (
         answers=WorkerPage,
         query=(query.LIMIT, cursor_of("worker"), query.ALIVE),
         problems=(422,),
+        tag="system",
+    ),
+    Operation(
+        "GET",
+        _WORKER,
+        worker_handler.show_worker,
+        "Show a worker, by its worker id or the id of one of its sessions, with the runs that it holds",
+        answers=WorkerDetail,
+        problems=(404, 422),
+        tag="system",
+    ),
+    Operation(
+        "POST",
+        f"{_WORKER}/drain",
+        worker_handler.drain_worker,
+        "Let a worker start nothing new from the answer on; its runs end as they would",
+        answers=WorkerSession,
+        problems=(404, 422),
+        tag="system",
+    ),
+    Operation(
+        "POST",
+        f"{_WORKER}/resume",
+        worker_handler.resume_worker,
+        "Let a drained worker take runs again",
+        answers=WorkerSession,
+        problems=(404, 422),
         tag="system",
     ),
     Operation(

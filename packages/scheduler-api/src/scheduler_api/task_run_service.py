@@ -1,6 +1,7 @@
-"""Makes runs by hand and looks after them: trigger, cancel, retry, output."""
+"""Makes runs by hand and looks after them: trigger, cancel, pause, retry."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from scheduler_api.transactions import OnceKey, Outcome, Transactions
 from scheduler_api.unique_trigger import UniqueTrigger, unique_key
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.decisions.flow_rules import plan_flow
+from scheduler_core.decisions.pause_rules import pause_problem
 from scheduler_core.decisions.task_rules import check_definition
 from scheduler_core.errors import (
     ConflictError,
@@ -29,7 +31,6 @@ from scheduler_core.models import (
     CreatedRun,
     FlowPlan,
     FlowRequest,
-    RunLogEntry,
     RunTrigger,
     Task,
     TaskRun,
@@ -39,7 +40,6 @@ from scheduler_core.models import (
 from scheduler_core.models.interval_wait import DependentRun
 
 RUNS_AT_ONCE_MAX = 100_000
-_LOG_ENTRIES = 1000
 _DEPENDENTS_MAX = 100
 
 
@@ -173,6 +173,26 @@ class TaskRunService:
             await self._ringer.ring_dispatchers()
         return run
 
+    async def pause(self, run_id: str, *, pause: bool) -> TaskRun:
+        """Ask that a running run stands still, or goes on; its worker does so and says since when.
+
+        Asking again changes nothing. Raises TaskRunStateError for a run that is not RUNNING, or is being cancelled.
+        """
+        number = parse_run_id(run_id)
+
+        async def act(work: UnitOfWork) -> tuple[TaskRun, int | None]:
+            holder = await work.task_runs.ask_for_pause(number, pause=pause)
+            if holder is None:
+                raise TaskRunNotFoundError(number)
+            run = await work.task_runs.get(number)
+            if (problem := pause_problem(run, pause=pause)) is not None:
+                raise TaskRunStateError(number, run.status, problem)
+            return run, holder.session_id
+
+        run, session_id = await self._transactions.run(act)
+        await self._ringer.ring_sessions([] if session_id is None else [session_id])
+        return run
+
     async def get(self, run_id: str) -> TaskRun:
         """One run; raises TaskRunNotFoundError."""
         async with self._store.autocommit() as work:
@@ -213,21 +233,6 @@ class TaskRunService:
         async with self._store.autocommit() as work:
             await work.task_runs.get(number)
             return await work.intervals.dependents_of(number, _DEPENDENTS_MAX)
-
-    async def log(self, run_id: str, *, after: tuple[int, int], limit: int) -> list[RunLogEntry]:
-        """A run's output after (attempt, sequence); raises TaskRunNotFoundError."""
-        number = parse_run_id(run_id)
-        async with self._store.autocommit() as work:
-            entries = await work.run_logs.read(number, after=after, limit=limit)
-            if not entries:
-                await work.task_runs.get(number)
-            return entries
-
-    async def log_text(self, run_id: str, *, after: tuple[int, int]) -> AsyncIterator[bytes]:
-        """All of a run's output as it was printed, piece by piece."""
-        while entries := await self.log(run_id, after=after, limit=_LOG_ENTRIES):
-            yield "".join(entry.content for entry in entries).encode("utf-8", "replace")
-            after = (entries[-1].attempt, entries[-1].sequence)
 
 
 async def _locked_plan(work: UnitOfWork, task: Task) -> tuple[Task, FlowPlan]:
@@ -316,4 +321,12 @@ def _run_of(task: Task, created: CreatedRun, parameters: dict[str, Any] | None, 
         error=None,
         retry_of=None,
         background=background,
+        start_before=_start_before(task, created),
     )
+
+
+def _start_before(task: Task, created: CreatedRun) -> datetime | None:
+    """No time passes for a run of a paused task."""
+    if task.queue_timeout_seconds is None or task.status is TaskStatus.PAUSED:
+        return None
+    return created.scheduled_at + timedelta(seconds=task.queue_timeout_seconds)

@@ -11,6 +11,7 @@ from scheduler_dispatcher.deadline_service import DeadlineService
 from scheduler_dispatcher.dispatch_service import DispatchService
 from scheduler_dispatcher.dispatcher_config import DispatcherConfig
 from scheduler_dispatcher.expansion_service import ExpansionService
+from scheduler_dispatcher.lateness_service import LatenessService
 from scheduler_dispatcher.loop_group import run_loops
 from scheduler_dispatcher.presence_service import PresenceService
 from scheduler_dispatcher.recovery_service import RecoveryService
@@ -95,6 +96,7 @@ class DispatcherComponent(Component, ReloadableComponent):
             ExpansionService(store, ringer, batch=batch, poll_interval_seconds=poll),
             SettlementService(store, ringer, batch=batch, poll_interval_seconds=poll),
             DeadlineService(store, ringer, clock, batch=batch, poll_interval_seconds=poll),
+            LatenessService(store, ringer, batch=batch, poll_interval_seconds=poll),
             RecoveryService(store, ringer, clock),
             RetentionService(
                 store,

@@ -20,6 +20,9 @@ runs_released = _meter.create_counter(
 runs_expanded = _meter.create_counter(
     "scheduler.runs.expanded", unit="{run}", description="Runs whose condition was evaluated, or whose group was made."
 )
+runs_late = _meter.create_counter(
+    "scheduler.runs.late", unit="{run}", description="Runs given up because nobody had begun them in time."
+)
 waits_overdue = _meter.create_counter(
     "scheduler.waits.overdue",
     unit="{wait}",

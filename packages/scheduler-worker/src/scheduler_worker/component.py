@@ -6,14 +6,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from scheduler_core.config import Settings
-from scheduler_core.interfaces import Component, ComponentContext, ReloadableComponent, RunContext, Store
+from scheduler_core.interfaces import (
+    Component,
+    ComponentContext,
+    ReloadableComponent,
+    RunContext,
+    Store,
+    WatchedComponent,
+)
 from scheduler_worker.worker_config import WorkerConfig
+from scheduler_worker.worker_error import ProcessesInOneError
 
 if TYPE_CHECKING:
     from scheduler_worker.worker_service import WorkerService
 
 
-class WorkerComponent(Component, ReloadableComponent):
+class WorkerComponent(Component, ReloadableComponent, WatchedComponent):
     """Runs tasks. Opens three connections at most: one for work, one for the lease, one for the bell."""
 
     name: ClassVar[str] = "worker"
@@ -36,16 +44,24 @@ class WorkerComponent(Component, ReloadableComponent):
             self._service.reconfigure(settings.section(WorkerConfig))
         change_logging(settings.section(ObservabilityConfig))
 
+    def is_working(self) -> bool:
+        """See WatchedComponent."""
+        return self._service is None or self._service.is_working()
+
     async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
         """See Component; draining takes up to worker.drain_seconds."""
         from scheduler_infra.database import DatabaseConfig, open_store, resolve_direct_url
         from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
         from scheduler_infra.observability import ObservabilityConfig, set_up_observability
+        from scheduler_worker.containment.preparation import prepare
         from scheduler_worker.executors.executor_registry import ExecutorRegistry
+        from scheduler_worker.own_thread import in_own_thread
         from scheduler_worker.worker_service import WorkerService, check_user
 
         settings = self._context.settings
         config = settings.section(WorkerConfig)
+        if self._context.is_embedded and config.processes > 1:
+            raise ProcessesInOneError(config.processes)
         database = settings.section(DatabaseConfig)
 
         async def open_single(purpose: str) -> Store:
@@ -59,6 +75,7 @@ class WorkerComponent(Component, ReloadableComponent):
 
         with set_up_observability(settings.section(ObservabilityConfig), "worker"):
             check_user(config)
+            await in_own_thread(lambda: prepare(settings))
             executors = ExecutorRegistry(settings)
             store = await open_single("worker")
             try:

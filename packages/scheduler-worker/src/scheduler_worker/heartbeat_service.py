@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from scheduler_core.errors import RepositoryError, StoreUnavailableError
 from scheduler_core.interfaces import Clock, Store
@@ -15,7 +15,7 @@ from scheduler_worker.own_thread import in_own_thread
 
 logger = logging.getLogger("scheduler.worker")
 
-_SPACING_SECONDS = 0.5
+_SPACING_SECONDS = 0.3
 """However often it is nudged: renewals are at least this far apart."""
 
 _LEAVE_SECONDS = 5.0
@@ -26,7 +26,8 @@ class HeartbeatService:
 
     It has a thread, an event loop and a connection of its own: a coroutine that blocks the worker's loop does not
     delay it. When trust in the lease ends it calls `kill_now` itself, in its thread, after `on_lost`, which like
-    `on_renewed(rows, requested_at)` and `on_failed` is called in the loop that started the service.
+    `on_renewed(rows, requested_at)` and `on_failed` is called in the loop that started the service. `load`, what to
+    tell of the host at each renewal, is called in the thread, too.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class HeartbeatService:
         on_lost: Callable[[str], None],
         on_failed: Callable[[str], None],
         kill_now: Callable[[], None],
+        load: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
         self._open_store = open_store
         self._session_id = session_id
@@ -51,6 +53,8 @@ class HeartbeatService:
         self._on_lost = on_lost
         self._on_failed = on_failed
         self._kill_now = kill_now
+        self._load = load
+        self._has_answered = True
         self._is_draining = False
         self._places: int | None = None
         self._is_stopped = False
@@ -74,6 +78,20 @@ class HeartbeatService:
         self._is_draining = self._is_draining or draining
         self._places = self._places if places is None else places
         self._set(self._wake)
+
+    def answers(self) -> bool:
+        """Whether its thread, where it runs, has answered since this was last asked; asks it again."""
+        answered, loop = self._has_answered, self._loop
+        if loop is None:
+            return True
+        if answered:
+            self._has_answered = False
+            with contextlib.suppress(RuntimeError):  # the thread has just ended
+                loop.call_soon_threadsafe(self._answer)
+        return answered
+
+    def _answer(self) -> None:
+        self._has_answered = True
 
     async def stop(self) -> None:
         """End the thread and give back its connection."""
@@ -134,7 +152,10 @@ class HeartbeatService:
                         stack.push_async_callback(store.close)
                     async with store.autocommit() as work:
                         rows = await work.worker_sessions.renew(
-                            self._session_id, self._is_draining, places=self._places
+                            self._session_id,
+                            self._is_draining,
+                            places=self._places,
+                            load=None if self._load is None else self._load(),
                         )
                 except RepositoryError as error:
                     # Anything but a plain outage is told in full, but only the end of trust ends the session.

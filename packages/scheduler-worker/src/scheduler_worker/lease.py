@@ -1,5 +1,7 @@
 """How long this process may believe that its session is its own."""
 
+from collections.abc import Callable
+
 
 class Lease:
     """Local trust in a lease: it ends at the moment its last renewal was *requested*, plus lease minus margin.
@@ -12,6 +14,9 @@ class Lease:
         self._trusted_seconds = lease_seconds - margin_seconds(lease_seconds)
         self._trusted_until = requested_at + self._trusted_seconds
         self._is_lost = False
+        # Half of the margin is left for the killing.
+        self._kill_after_seconds = margin_seconds(lease_seconds) / 2
+        self._tell: Callable[[float], None] | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -21,6 +26,21 @@ class Lease:
     def renewed(self, requested_at: float) -> None:
         """The database has answered a renewal that was requested at this moment."""
         self._trusted_until = max(self._trusted_until, requested_at + self._trusted_seconds)
+        if self._tell is not None and not self._is_lost:
+            self._tell(self.kill_at)
+
+    @property
+    def kill_at(self) -> float:
+        """When everything that was started under this lease has to die, whoever has to see to it.
+
+        A little after trust ends, so that what this process does about it by itself comes first.
+        """
+        return self._trusted_until + self._kill_after_seconds
+
+    def follow(self, tell: Callable[[float], None]) -> None:
+        """Have `tell(kill_at)` called now and at every renewal, in whose thread that is."""
+        self._tell = tell
+        tell(self.kill_at)
 
     def seconds_left(self, now: float) -> float:
         """How long trust lasts from `now` on; 0 when it has ended."""

@@ -1,34 +1,52 @@
 """One run that this session holds, from its claim to its report."""
 
 import asyncio
+import logging
 from enum import Enum
 
+from scheduler_core.interfaces import RunNotice, RunOutput, TaskExecutor
 from scheduler_core.models import ClaimedRun, RunInputs, RunKey
+from scheduler_worker.run_timer import RunTimer
+
+logger = logging.getLogger("scheduler.worker")
 
 
 class StopReason(Enum):
     """Why a run is stopped from outside of its executor."""
 
     CANCEL = "its cancel was requested"
-    DEADLINE = "it ran into its time-out"
+    TIMEOUT = "it ran into its time-out"
+    TOTAL_TIMEOUT = "all its attempts together ran into their time-out"
     HAND_BACK = "the worker stops"
     LOST = "the session is lost"
 
 
 class LiveRun:
-    """A claimed run and the asyncio task that carries it out; belongs to the loop of its session."""
+    """A claimed run and the asyncio task that carries it out; belongs to the loop of its session.
 
-    __slots__ = ("claimed", "deadline", "held_since", "inputs", "is_executing", "stop_reason", "stopped_at", "task")
+    `executor`, `output` and `timer` are there while its job is executing. `waited_seconds` have passed from its claim
+    to the moment in which it was begun. `is_paused`: its job stands still.
+    """
+
+    __slots__ = (
+        "claimed", "executor", "held_since", "inputs", "is_executing", "is_paused", "is_unknown", "output",
+        "stop_reason", "stopped_at", "task", "timer", "waited_seconds",
+    )  # fmt: skip
 
     def __init__(self, claimed: ClaimedRun, held_since: float) -> None:
         self.claimed = claimed
         self.held_since = held_since
+        self.waited_seconds = 0.0
         self.inputs: RunInputs | None = None
         self.task: asyncio.Task[None] | None = None
-        self.deadline: float | None = None
+        self.executor: TaskExecutor | None = None
+        self.output: RunOutput | None = None
+        self.timer: RunTimer | None = None
         self.stop_reason: StopReason | None = None
         self.stopped_at = 0.0
         self.is_executing = True
+        self.is_paused = False
+        self.is_unknown = False
 
     @property
     def key(self) -> RunKey:
@@ -43,3 +61,15 @@ class LiveRun:
             self.stopped_at = now
         if self.task is not None:
             self.task.cancel()
+
+    def tell(self, notice: RunNotice) -> bool:
+        """Tell its job something; False where it cannot be told, or does not execute at the moment."""
+        # Executors of others may have been written before there was anything to be told.
+        notify = getattr(self.executor, "notify", None)
+        if notify is None or self.timer is None:
+            return False
+        try:
+            return bool(notify(self.key, notice))
+        except Exception:  # an executor of somebody else may do anything
+            logger.exception("job not told", extra={"run_id": self.claimed.id, "notice": notice.value})
+            return False

@@ -13,6 +13,8 @@ class Differences(NamedTuple):
     to_cancel: list[LiveRun]
     to_kill: list[LiveRun]
     to_hand_back: list[RunKey]
+    to_pause: list[LiveRun]
+    to_resume: list[LiveRun]
 
 
 class LiveRuns:
@@ -82,6 +84,8 @@ class LiveRuns:
         first has ended since; `at_once` when the caller knows that no claim is under way.
         """
         to_cancel: list[LiveRun] = []
+        to_pause: list[LiveRun] = []
+        to_resume: list[LiveRun] = []
         to_hand_back: list[RunKey] = []
         unknown: dict[RunKey, int] = {}
         listed = set()
@@ -89,8 +93,11 @@ class LiveRuns:
             live = self._runs.get(row.run_id)
             if live is not None and live.claimed.attempt == row.attempt:
                 listed.add(row.run_id)
-                if row.cancel_requested and live.is_executing and live.stop_reason is None:
-                    to_cancel.append(live)
+                if live.is_executing and live.stop_reason is None:
+                    if row.cancel_requested:
+                        to_cancel.append(live)
+                    elif row.pause_requested != live.is_paused:
+                        (to_pause if row.pause_requested else to_resume).append(live)
                 continue
             key = RunKey(row.run_id, row.attempt)
             started_before = self._unknown.get(key)
@@ -104,4 +111,4 @@ class LiveRuns:
             for run_id, live in self._runs.items()
             if run_id not in listed and live.is_executing and live.held_since < requested_at
         ]
-        return Differences(to_cancel, to_kill, to_hand_back)
+        return Differences(to_cancel, to_kill, to_hand_back, to_pause, to_resume)

@@ -1,94 +1,162 @@
-"""Output of running jobs, stored in batches."""
+"""Output and progress of running jobs, stored in batches."""
 
 import asyncio
+import contextlib
 import logging
 import threading
+from collections.abc import Callable
 
 from scheduler_core.errors import ConflictError, RepositoryError, StoreUnavailableError
 from scheduler_core.interfaces import Clock, Store
-from scheduler_core.models import RunKey, RunLogEntry
+from scheduler_core.models import RunKey, RunLogEntry, RunProgress
+from scheduler_worker.output_room import OutputRoom
 from scheduler_worker.run_output import BufferedOutput
 
 logger = logging.getLogger("scheduler.worker")
 
 _ENTRIES_MAX = 500
-_CHARS_MAX = 4 * 1024 * 1024
+_BYTES_MAX = 4 * 1024 * 1024
+_WAITING_BYTES_MAX = 32 * 1024 * 1024
+"""How much output of all runs may wait for the database; runs that print more lose it, not the worker its memory."""
 
 
 class LogBuffer:
-    """Stores the output of one session's runs every `interval_seconds`, and before a run is reported.
+    """Stores the output and the progress of one session's runs every `interval_seconds`, and before a run is reported.
 
-    Nothing is lost while the database is away: entries wait, as many as the runs' limits allow.
+    Nothing is lost while the database is away: entries wait, as many as the runs' limits and `waiting_bytes_max` allow.
     """
 
     def __init__(
-        self, store: Store, session_id: int, clock: Clock, *, limit_bytes: int, interval_seconds: float
+        self,
+        store: Store,
+        session_id: int,
+        clock: Clock,
+        *,
+        limit_bytes: int,
+        interval_seconds: float,
+        waiting_bytes_max: int = _WAITING_BYTES_MAX,
     ) -> None:
         self._store = store
         self._session_id = session_id
         self._clock = clock
         self._limit_bytes = limit_bytes
         self._interval_seconds = interval_seconds
+        self._room = OutputRoom(waiting_bytes_max, self._hurry_up)
         self._waiting: dict[RunKey, BufferedOutput] = {}
         self._waiting_lock = threading.Lock()
         self._untaken: list[RunLogEntry] = []
+        self._progress: dict[RunKey, RunProgress] = {}
         self._storing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def output(self, key: RunKey) -> BufferedOutput:
         """The output of an attempt that begins."""
-        return BufferedOutput(key, self._limit_bytes, self._clock.now, self._announce)
+        return BufferedOutput(key, self._limit_bytes, self._clock.now, self._announce, self._room)
 
     async def run(self) -> None:
-        """Store what there is, again and again, until cancelled."""
+        """Store what there is, again and again, until cancelled; sleeps while no run has anything to store."""
+        self._loop = asyncio.get_running_loop()
         while True:
-            await self._clock.sleep(self._interval_seconds)
-            if self._waiting or self._untaken:
-                try:
-                    await self.flush()
-                except (StoreUnavailableError, ConflictError):
-                    # Told by those that wait for the database; here the entries just wait for the next round.
-                    continue
+            if not (self._waiting or self._untaken or self._progress):
+                await self._wake.wait()
+            self._wake.clear()
+            await self._linger()
+            # Told by those that wait for the database; here the entries just wait for the next round.
+            with contextlib.suppress(StoreUnavailableError, ConflictError):
+                await self.flush()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to store, so that nobody needs to wait for it."""
-        return not self._waiting and not self._untaken and not self._storing.locked()
+        return not self._waiting and not self._untaken and not self._progress and not self._storing.locked()
 
     async def flush(self) -> None:
-        """Store all output written so far; raises StoreUnavailableError or ConflictError, and then keeps it."""
+        """Store all that was written and reported so far; raises StoreUnavailableError or ConflictError, and keeps it.
+
+        Not more than one batch is taken out of the runs' outputs at a time: there it costs least memory.
+        """
         async with self._storing:
-            self._untaken.extend(self._take())
-            while self._untaken:
-                batch = _first_batch(self._untaken)
-                try:
-                    async with self._store.autocommit() as work:
-                        await work.run_logs.append(self._session_id, batch)
-                except (StoreUnavailableError, ConflictError):
-                    raise
-                except RepositoryError as error:
-                    # Output that the database refuses must not keep the run from being reported.
-                    logger.warning("output refused", extra={"entries": len(batch), "reason": str(error)})
-                del self._untaken[: len(batch)]
+            with self._waiting_lock:
+                outputs, self._waiting = list(self._waiting.values()), {}
+            try:
+                while outputs or self._untaken:
+                    if not self._untaken:
+                        outputs = self._take(outputs)
+                    await self._store_entries()
+                await self._store_progress()
+            finally:
+                for output in outputs:
+                    self._announce(output)
 
     def _announce(self, output: BufferedOutput) -> None:
         with self._waiting_lock:
             self._waiting[output.key] = output
+        self._in_loop(self._wake.set)
 
-    def _take(self) -> list[RunLogEntry]:
-        with self._waiting_lock:
-            outputs, self._waiting = self._waiting, {}
-        entries = []
-        for output in outputs.values():
-            entries.extend(output.take())
+    def _hurry_up(self) -> None:
+        self._in_loop(self._hurry.set)
+
+    def _in_loop(self, act: Callable[[], None]) -> None:
+        if self._loop is not None:
+            # A thread that nothing can stop may print when the loop has ended.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(act)
+
+    async def _linger(self) -> None:
+        """Let more come, for the interval, or until it is so much that the rest might find no room."""
+        waits = [
+            asyncio.ensure_future(self._clock.sleep(self._interval_seconds)),
+            asyncio.ensure_future(self._hurry.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._hurry.clear()
+            for wait in waits:
+                wait.cancel()
+
+    def _take(self, outputs: list[BufferedOutput]) -> list[BufferedOutput]:
+        """Fill one batch; returns those that have more for the next one."""
+        left = _BYTES_MAX
+        for count, output in enumerate(outputs):
+            if left <= 0 or len(self._untaken) >= _ENTRIES_MAX:
+                return outputs[count:]
+            entries = output.take(left, _ENTRIES_MAX - len(self._untaken))
+            self._untaken += entries
+            if output.has_more:
+                return outputs[count:]
+            left -= sum(len(entry.content) for entry in entries)
+            progress = output.take_progress()
+            if progress is not None:
+                self._progress[output.key] = progress
             if output.is_waiting:
                 self._announce(output)
-        return entries
+        return []
 
+    async def _store_entries(self) -> None:
+        if not self._untaken:
+            return
+        try:
+            async with self._store.autocommit() as work:
+                await work.run_logs.append(self._session_id, self._untaken)
+        except (StoreUnavailableError, ConflictError):
+            raise
+        except RepositoryError as error:
+            # Output that the database refuses must not keep the run from being reported.
+            logger.warning("output refused", extra={"entries": len(self._untaken), "reason": str(error)})
+        self._untaken = []
 
-def _first_batch(entries: list[RunLogEntry]) -> list[RunLogEntry]:
-    chars = 0
-    for count, entry in enumerate(entries[:_ENTRIES_MAX]):
-        chars += len(entry.content)
-        if chars > _CHARS_MAX and count:
-            return entries[:count]
-    return entries[:_ENTRIES_MAX]
+    async def _store_progress(self) -> None:
+        if not self._progress:
+            return
+        progress = dict(self._progress)
+        try:
+            async with self._store.autocommit() as work:
+                await work.run_logs.report_progress(self._session_id, progress)
+        except (StoreUnavailableError, ConflictError):
+            raise
+        except RepositoryError as error:
+            logger.warning("progress refused", extra={"runs": len(progress), "reason": str(error)})
+        self._progress = {}

@@ -9,11 +9,13 @@ _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-def own_resources(directory: Path, *, proc: Path = _PROC, cgroups: Path = _CGROUPS) -> dict[str, float]:
+def own_resources(
+    directory: Path, *, processes: int = 1, proc: Path = _PROC, cgroups: Path = _CGROUPS
+) -> dict[str, float]:
     """`cpu` in cores, `memory` and `disk` in bytes; what the system does not tell is left out.
 
     Cores are those that the process may run on, memory is all of the machine's, each no more than its control groups
-    allow. Disk is what is free now where `directory` is.
+    allow. Disk is what is free now where `directory` is. Each of several `processes` has an equal part of all that.
     """
     groups = _groups_of_process(proc, cgroups)
     found = {
@@ -21,7 +23,7 @@ def own_resources(directory: Path, *, proc: Path = _PROC, cgroups: Path = _CGROU
         "memory": _least(_machine_memory(), *(_memory_allowed(group) for group in groups)),
         "disk": _told(lambda: float(shutil.disk_usage(directory).free)),
     }
-    return {name: amount for name, amount in found.items() if amount is not None and amount > 0}
+    return {name: amount / processes for name, amount in found.items() if amount is not None and amount > 0}
 
 
 def _usable_cores() -> float | None:

@@ -68,6 +68,7 @@ def new_session(
     places: int,
     lease_seconds: float,
     version: str,
+    python_version: str = "",
     tags: tuple[str, ...] = (),
     resources: Mapping[str, float] | None = None,
 ) -> NewWorkerSession:
@@ -83,6 +84,7 @@ def new_session(
         places=places,
         lease_seconds=lease_seconds,
         version=version,
+        python_version=python_version,
         tags=tags,
         resources=dict(resources or {}),
     )

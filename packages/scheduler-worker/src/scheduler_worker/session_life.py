@@ -29,7 +29,9 @@ from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.live_runs import LiveRuns
 from scheduler_worker.log_buffer import LogBuffer
 from scheduler_worker.report_buffer import ReportBuffer
-from scheduler_worker.task_runner import TaskRunner, stopped_outcome
+from scheduler_worker.run_pauses import RunPauses
+from scheduler_worker.stopped_outcome import stopped_outcome
+from scheduler_worker.task_runner import TaskRunner
 from scheduler_worker.version_cache import VersionCache
 from scheduler_worker.worker_config import WorkerConfig
 from scheduler_worker.worker_metrics import count_claimed, count_lost_session
@@ -38,7 +40,9 @@ logger = logging.getLogger("scheduler.worker")
 
 _SWEEP_SECONDS = 1.0
 _OVERTIME_SECONDS = 10.0
-"""How long after its time-out or cancel, grace included, a run may go on before the worker steps in."""
+"""How long after it was stopped, beside its grace, a run may go on before the worker steps in."""
+_PUT_OFF_SECONDS = 1.0
+"""How long a run that this worker cannot carry out waits at first before it is offered again."""
 _GOODBYE_SECONDS = 5.0
 _LEAVE_SECONDS = 3.0
 """How long a session that is over waits for killed jobs: less than a component that is cancelled is given to leave."""
@@ -102,6 +106,7 @@ class SessionLife:
             on_fenced=self.lose,
             look=self.look,
         )
+        self._pauses = RunPauses(store, session_id, clock)
         self._heartbeat = heartbeat(self)
         self._is_looking = True
         self._may_hold_unknown = False
@@ -110,6 +115,7 @@ class SessionLife:
         self._stopping = False
         self._wake = asyncio.Event()
         self._to_hand_back: set[RunKey] = set()
+        self._to_put_off: set[RunKey] = set()
 
     # What others say: the heartbeat, the report buffer, the bell. All of them in the worker's loop.
 
@@ -164,6 +170,7 @@ class SessionLife:
                     group.create_task(self._listen(bell), name="bell"),
                     group.create_task(self._reports.run(), name="reports"),
                     group.create_task(self._logs.run(), name="logs"),
+                    group.create_task(self._pauses.run(), name="pauses"),
                     group.create_task(self._sweep(), name="sweep"),
                     group.create_task(self._notice(stopping), name="stopping"),
                 ]
@@ -201,7 +208,7 @@ class SessionLife:
         backoff = Backoff()
         while not self._stopping and not self.lease.is_lost:
             free = self._config.max_concurrent_tasks - len(self._live_runs)
-            if self._to_hand_back:
+            if self._to_hand_back or self._to_put_off:
                 if not await self._hand_back():
                     await self._clock.sleep(backoff.next_seconds())
                 continue
@@ -233,7 +240,7 @@ class SessionLife:
 
     def _must_act(self, free: int) -> bool:
         looks = self._is_looking and free > 0
-        return looks or self._stopping or self.lease.is_lost or bool(self._to_hand_back)
+        return looks or self._stopping or self.lease.is_lost or bool(self._to_hand_back or self._to_put_off)
 
     async def _pause(self, error: Exception, backoff: Backoff) -> None:
         self._is_looking = True
@@ -294,11 +301,10 @@ class SessionLife:
         elif live.stop_reason is not None or version is None:
             # Stopped before it began: handed back, a cancelled one ends as CANCELLED.
             # Without its version nobody knows what to do; another worker may see more.
+            live.is_unknown = version is None and not self._stopping
             self._give_back(live)
         else:
-            if version.timeout_seconds is not None:
-                grace = self._config.kill_grace_seconds + _OVERTIME_SECONDS
-                live.deadline = self._clock.monotonic() + version.timeout_seconds + grace
+            live.waited_seconds = self._clock.monotonic() - live.held_since
             live.task = asyncio.create_task(self._carry_out(live, version))
             live.task.add_done_callback(partial(self._on_task_end, live))
 
@@ -358,7 +364,7 @@ class SessionLife:
 
     def _give_back(self, live: LiveRun) -> None:
         self._live_runs.ended(live)
-        self._to_hand_back.add(live.key)
+        (self._to_put_off if live.is_unknown else self._to_hand_back).add(live.key)
         self._wake.set()
 
     def _settle_differences(self, rows: Sequence[HeldRun], requested_at: float, *, at_once: bool) -> None:
@@ -371,7 +377,10 @@ class SessionLife:
         for live in differences.to_kill:
             logger.warning("run taken away; its job is killed", extra={"run_id": live.claimed.id})
             live.stop(StopReason.LOST, now)
-        unknown = [key for key in differences.to_hand_back if key not in self._to_hand_back]
+        self._pauses.pause(differences.to_pause)
+        self._pauses.resume(differences.to_resume)
+        leaving = self._to_hand_back | self._to_put_off
+        unknown = [key for key in differences.to_hand_back if key not in leaving]
         if unknown:
             logger.warning("runs of a lost reply handed back", extra={"runs": len(unknown)})
             self._to_hand_back.update(unknown)
@@ -379,22 +388,28 @@ class SessionLife:
 
     async def _hand_back(self) -> bool:
         """Whether everything that waits to be handed back is; what was not is kept for the next time."""
-        keys = list(self._to_hand_back)
-        if not keys:
+        keys, put_off = list(self._to_hand_back), list(self._to_put_off)
+        if not keys and not put_off:
             return True
+        changes: list[RunChange] = []
         try:
             if not self._logs.is_empty:
                 await self._logs.flush()
             async with self._store.autocommit() as work:
-                changes = await work.task_runs.hand_back(self.session_id, keys)
+                if keys:
+                    changes += await work.task_runs.hand_back(self.session_id, keys)
+                if put_off:
+                    # Later, and later each time: this worker, too, would be offered them again.
+                    changes += await work.task_runs.hand_back(self.session_id, put_off, delay_seconds=_PUT_OFF_SECONDS)
         except SessionFencedError as error:
             self.lose(str(error))
             return True
         except (StoreUnavailableError, ConflictError) as error:
-            logger.warning("hand-back delayed", extra={"runs": len(keys), "reason": str(error)})
+            logger.warning("hand-back delayed", extra={"runs": len(keys) + len(put_off), "reason": str(error)})
             return False
         self._to_hand_back.difference_update(keys)
-        for key in keys:
+        self._to_put_off.difference_update(put_off)
+        for key in (*keys, *put_off):
             self._live_runs.remove(key)
         await self._ring_dispatchers(changes)
         return True
@@ -404,7 +419,7 @@ class SessionLife:
             await self._queue.ring([DISPATCHERS])
 
     async def _sweep(self) -> None:
-        """Steps in where an executor does not end its run after the time-out, or after it was cancelled."""
+        """Steps in where an executor does not end its run after it was stopped."""
         patience = self._config.kill_grace_seconds + _OVERTIME_SECONDS
         while True:
             await self._clock.sleep(_SWEEP_SECONDS)
@@ -412,9 +427,7 @@ class SessionLife:
             for live in self._live_runs:
                 if not live.is_executing or live.task is None:
                     continue
-                if live.stop_reason is None and live.deadline is not None and now > live.deadline:
-                    live.stop(StopReason.DEADLINE, now)
-                elif live.stop_reason is not None and now > live.stopped_at + patience:
+                if live.stop_reason is not None and now > live.stopped_at + patience:
                     await self._abandon(live)
 
     async def _abandon(self, live: LiveRun) -> None:
@@ -422,7 +435,7 @@ class SessionLife:
         logger.error("run ignores its cancellation and is given up", extra={"run_id": live.claimed.id})
         versions = await self._versions_of([live.claimed])
         version = versions.get(live.claimed.task_version_id)
-        outcome = None if version is None else stopped_outcome(live, version)
+        outcome = None if version is None else stopped_outcome(live, version, is_abandoned=True)
         if live.is_executing:
             if version is None or outcome is None:
                 self._give_back(live)

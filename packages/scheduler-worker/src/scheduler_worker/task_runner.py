@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
-from scheduler_core.decisions.retry_rules import retry_delay_seconds
+from scheduler_core.decisions.retry_rules import next_delay_seconds
 from scheduler_core.errors import TemplateError
-from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
+from scheduler_core.interfaces import RunContext, RunNotice, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.models import ClaimedRun, FinishedRun, RunKey, TaskRunStatus, TaskVersion
 from scheduler_worker.error_text import described, storable, too_large
 from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.parameter_templates import ParameterTemplates
+from scheduler_worker.run_timer import RunTimer
+from scheduler_worker.stopped_outcome import stopped_outcome
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -59,6 +61,11 @@ class TaskRunner:
         """
         executor = self._executor_for(version.task_type)
         if executor is None:
+            live.is_unknown = True
+            logger.warning(
+                "run of a type that this worker cannot carry out handed back",
+                extra={"run_id": live.claimed.id, "task_type": version.task_type},
+            )
             return None
         outcome: RunOutcome | None
         try:
@@ -74,7 +81,8 @@ class TaskRunner:
             outcome = _failed(f"The executor of task type '{version.task_type}' failed: {described(error)}.")
         if live.stop_reason is StopReason.LOST:
             return None
-        if outcome is None:
+        if outcome is None or (live.stop_reason is not None and outcome.status is TaskRunStatus.FAILED):
+            # What fails while it is being stopped has been stopped.
             outcome = stopped_outcome(live, version)
         return None if outcome is None else self.report(live.claimed, version, outcome)
 
@@ -83,16 +91,13 @@ class TaskRunner:
         result, problem = self._encoded(outcome.result)
         if problem is not None:
             outcome = RunOutcome(status=TaskRunStatus.FAILED, error=problem, retryable=False)
-        delay = None
-        if outcome.retryable and outcome.status in (TaskRunStatus.FAILED, TaskRunStatus.TIMEOUT):
-            delay = retry_delay_seconds(version.retry, claimed.failures, self._random)
         return FinishedRun(
             run_id=claimed.id,
             attempt=claimed.attempt,
             status=outcome.status,
             result=result,
             error=None if outcome.error is None else storable(outcome.error),
-            retry_delay_seconds=delay,
+            retry_delay_seconds=next_delay_seconds(version.retry, outcome, claimed.failures, self._random),
             needs_settlement=claimed.needs_settlement,
         )
 
@@ -131,11 +136,15 @@ class TaskRunner:
             shard_total=claimed.shard_total,
             item=None if claimed.item is None else msgspec.json.decode(claimed.item),
         )
-        if claimed.trace_context is None or self._traced is None:
-            return await executor.execute(parameters, context, output)
-        with self._traced(context) as trace_context:
-            context = msgspec.structs.replace(context, trace_context=trace_context)
-            return await executor.execute(parameters, context, output)
+        live.executor, live.output, live.timer = executor, output, _timer(live, version)
+        try:
+            if claimed.trace_context is None or self._traced is None:
+                return await executor.execute(parameters, context, output)
+            with self._traced(context) as trace_context:
+                context = msgspec.structs.replace(context, trace_context=trace_context)
+                return await executor.execute(parameters, context, output)
+        finally:
+            live.timer.stop()
 
     def _encoded(self, result: Any) -> tuple[str | None, str | None]:
         if result is None:
@@ -155,16 +164,22 @@ class TaskRunner:
 _random = random.Random()
 
 
-def stopped_outcome(live: LiveRun, version: TaskVersion) -> RunOutcome | None:
-    """What is reported of a run that was stopped from outside; None when others are to run it again."""
-    if live.stop_reason is StopReason.CANCEL:
-        return RunOutcome(status=TaskRunStatus.CANCELLED, error="Cancelled on request while it was running.")
-    if live.stop_reason is StopReason.DEADLINE:
-        return RunOutcome(
-            status=TaskRunStatus.TIMEOUT,
-            error=f"It did not end within {version.timeout_seconds:g} s, and its executor did not stop it.",
-        )
-    return None
+def _timer(live: LiveRun, version: TaskVersion) -> RunTimer:
+    """The clock of an attempt: it tells the job before its time is over, and stops it when it is."""
+    left = live.claimed.seconds_left
+    if left is not None:
+        left = max(0.0, left - live.waited_seconds)
+    now = asyncio.get_running_loop().time
+    return RunTimer(
+        (version.run_options.soft_timeout_seconds, lambda: _tell_soft(live)),
+        (version.timeout_seconds, lambda: live.stop(StopReason.TIMEOUT, now())),
+        (left, lambda: live.stop(StopReason.TOTAL_TIMEOUT, now())),
+    )
+
+
+def _tell_soft(live: LiveRun) -> None:
+    if live.stop_reason is None:
+        live.tell(RunNotice.SOFT_TIMEOUT)
 
 
 def refused(finished: FinishedRun, reason: str) -> FinishedRun:

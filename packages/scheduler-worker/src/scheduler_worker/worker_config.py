@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from scheduler_core.config import ConfigSection, setting
+from scheduler_core.decisions.egress_rules import EgressPolicy, allow_entry
 from scheduler_core.decisions.label_rules import label_problem
 from scheduler_core.decisions.size_text import parse_size
 
@@ -19,7 +20,14 @@ Bytes = Annotated[int, msgspec.Meta(ge=1024, le=256 * 1024 * 1024)]
 WorkerId = Annotated[str, msgspec.Meta(max_length=200)]
 QueueName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
+JOB_ENVIRONMENT = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "PYTHONPATH",
+    "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+"""The variables of the worker's environment that jobs get unless it is configured otherwise."""
+
 _RESOURCE = re.compile(r"[a-z][a-z0-9_]{0,49}")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class WorkerConfig(ConfigSection):
@@ -33,6 +41,11 @@ class WorkerConfig(ConfigSection):
     )
     max_concurrent_tasks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = setting(
         10, "How many runs the worker holds at once: its places.", live=True
+    )
+    processes: Annotated[int, msgspec.Meta(ge=1, le=256)] = setting(
+        1,
+        "How many processes `scheduler-worker` runs, each a worker of its own with so many places; the worker ids end "
+        "with -1, -2 and so on. `scheduler up` runs just one.",
     )
     queues: Annotated[tuple[QueueName, ...], msgspec.Meta(min_length=1, max_length=100)] = setting(
         ("default",), "The queues that the worker takes runs from."
@@ -87,7 +100,53 @@ class WorkerConfig(ConfigSection):
     python_child_runs_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = setting(
         1000, "After how many runs a child process is replaced, so that leaks of the jobs do not add up."
     )
+    python_child_age_seconds: Annotated[float, msgspec.Meta(gt=0, le=604_800)] = setting(
+        3600.0, "How old a child process may be when it begins a run."
+    )
+    python_child_memory_max: str = setting(
+        "1GB", "How much memory a child process may have after a run; one that has more is replaced."
+    )
+    python_threads_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = setting(
+        16, "How many python functions with isolation thread run at once in threads of the worker; more wait."
+    )
+    python_modules: tuple[str, ...] = setting(
+        ("*",),
+        "The modules and packages whose functions python tasks may call. * stands for all but those that belong to "
+        "Python itself and to the scheduler.",
+    )
+    python_warm_modules: tuple[str, ...] = setting(
+        (), "Modules that a child process imports when it is started, so that no run has to wait for them."
+    )
     http_body_limit_bytes: Bytes = setting(65_536, "How much of an HTTP response's body is kept in the result.")
+    http_ports: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=65_535)], ...], msgspec.Meta(max_length=1000)] = (
+        setting((80, 443, 8080, 8443), "The ports that http tasks may call; empty means all.")
+    )
+    http_allow: Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)] = setting(
+        (),
+        "What http tasks may call besides public addresses: addresses, networks such as 10.1.0.0/16 and hosts, each on "
+        "the ports of http_ports, or with one of its own such as build.example.org:9000.",
+    )
+    http_ca_file: str = setting(
+        "",
+        "PEM file of authorities that http tasks trust besides those of the system; certificates are always verified.",
+    )
+    shell_enabled: bool = setting(
+        False, "Whether the worker runs shell tasks, which may start every program that its user may start."
+    )
+    job_environment: Annotated[tuple[str, ...], msgspec.Meta(max_length=200)] = setting(
+        JOB_ENVIRONMENT,
+        "The variables of the worker's environment that its jobs get; all others they do not. A name may end with *.",
+    )
+    run_as_users: Annotated[tuple[str, ...], msgspec.Meta(max_length=200)] = setting(
+        (), "The users that shell tasks may run as (run_as). The worker has to be root for that."
+    )
+    run_dir: str = setting(
+        "",
+        "Where each run of a program gets a directory of its own while it lasts; empty is runs in the state directory.",
+    )
+    control_groups: bool = setting(
+        True, "Whether each program is put into a control group (v2) of its own where the worker may make them."
+    )
 
     def problems(self) -> list[str]:
         """Queues of other workers, tags and resources, a lease too short for its heartbeat, results too small."""
@@ -98,6 +157,8 @@ class WorkerConfig(ConfigSection):
         ]
         found += self._tag_problems()
         found += self._resource_problems()
+        found += self._http_problems()
+        found += self._python_problems()
         shortest = LEASE_TO_HEARTBEAT_MIN * self.heartbeat_interval_seconds
         if self.lease_seconds < shortest:
             found.append(
@@ -115,6 +176,17 @@ class WorkerConfig(ConfigSection):
     def resource_amounts(self) -> dict[str, float]:
         """The resources that are configured, as numbers."""
         return {name: _amount(value) for name, value in self.resources.items()}
+
+    def egress_policy(self) -> EgressPolicy:
+        """What http tasks may call; ValueError for entries that `problems` names."""
+        return EgressPolicy.of(self.http_ports, self.http_allow)
+
+    def _http_problems(self) -> Iterator[str]:
+        for text in self.http_allow:
+            try:
+                allow_entry(text)
+            except ValueError as error:
+                yield f"http_allow: {error}"
 
     def _tag_problems(self) -> Iterator[str]:
         for tag in self.tags:
@@ -139,6 +211,18 @@ class WorkerConfig(ConfigSection):
                     f"resources: {name} is {amount:g}. Give an amount above 0, or leave it out; no run that requests "
                     "it is given to this worker then."
                 )
+
+    def _python_problems(self) -> Iterator[str]:
+        for name in self.python_modules:
+            if name != "*" and not _MODULE.fullmatch(name):
+                yield f"python_modules names {name[:100]!r}. Name modules or packages such as shop.reports, or *."
+        for name in self.python_warm_modules:
+            if not _MODULE.fullmatch(name):
+                yield f"python_warm_modules names {name[:100]!r}. Name modules such as shop.reports."
+        try:
+            parse_size(self.python_child_memory_max)
+        except ValueError as error:
+            yield f"python_child_memory_max cannot be used: {error}"
 
 
 def _amount(value: float | str) -> float:

@@ -32,3 +32,13 @@ class HeartbeatFailedError(SchedulerError):
             f"The worker's heartbeat failed: {reason}. Its jobs have been killed and will be run by others; start the "
             "worker again, and report this with the log lines above."
         )
+
+
+class ProcessesInOneError(ConfigError):
+    """Several worker processes were asked for where the worker shares one with other components."""
+
+    def __init__(self, processes: int) -> None:
+        super().__init__(
+            f"worker.processes is {processes}, but here the worker shares one process with other components. Start "
+            "`scheduler-worker` beside `scheduler up --without worker`, or set worker.processes = 1."
+        )

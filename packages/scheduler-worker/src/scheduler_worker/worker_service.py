@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-import secrets
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +15,7 @@ from scheduler_core.runtime.process_identity import ProcessIdentity
 from scheduler_worker.backoff import Backoff
 from scheduler_worker.executors.executor_registry import ExecutorRegistry
 from scheduler_worker.heartbeat_service import HeartbeatService
+from scheduler_worker.host_load import HostLoad
 from scheduler_worker.own_resources import own_resources
 from scheduler_worker.session import OpenedSession, new_session, open_session
 from scheduler_worker.session_life import SessionEnd, SessionLife
@@ -22,6 +23,7 @@ from scheduler_worker.task_runner import TaskRunner, Traced
 from scheduler_worker.version_cache import VersionCache
 from scheduler_worker.worker_config import WorkerConfig
 from scheduler_worker.worker_error import HeartbeatFailedError, NoExecutorError, RunsAsRootError
+from scheduler_worker.worker_id import default_worker_id, own_queue
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -56,12 +58,17 @@ class WorkerService:
         self._runner = TaskRunner(executors.get, result_limit_bytes=config.result_limit_bytes, traced=traced)
         self._versions = VersionCache()
         self._present: SessionLife | None = None
+        self._heartbeat: HeartbeatService | None = None
 
     def reconfigure(self, config: WorkerConfig) -> None:
         """Go by these settings, which differ in live ones only, in the present session and in later ones."""
         self._config = config
         if self._present is not None:
             self._present.reconfigure(config)
+
+    def is_working(self) -> bool:
+        """Whether the thread that keeps the lease goes on; a database that is away is no fault of this process."""
+        return self._heartbeat is None or self._heartbeat.answers()
 
     async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
         """Work until `stopping`, then drain.
@@ -97,8 +104,12 @@ class WorkerService:
             places=self._config.max_concurrent_tasks,
             lease_seconds=self._config.lease_seconds,
             version=_own_version(),
+            python_version=".".join(str(part) for part in sys.version_info[:3]),
             tags=tuple(sorted(set(self._config.tags))),
-            resources={**own_resources(Path.cwd()), **self._config.resource_amounts()},
+            resources={
+                **own_resources(Path.cwd(), processes=self._config.processes),
+                **self._config.resource_amounts(),
+            },
         )
         opened = await open_session(self._store, session, self._clock)
         logger.info("session opened", extra={"session_id": opened.id, "worker_id": self._worker_id})
@@ -118,8 +129,10 @@ class WorkerService:
         return None
 
     def _life(self, opened: OpenedSession, types: Sequence[str]) -> SessionLife:
+        opened.lease.follow(self._executors.lease_extended)
+
         def heartbeat(life: SessionLife) -> HeartbeatService:
-            return HeartbeatService(
+            self._heartbeat = HeartbeatService(
                 self._open_heartbeat_store,
                 opened.id,
                 opened.lease,
@@ -129,7 +142,9 @@ class WorkerService:
                 on_lost=life.lose,
                 on_failed=lambda reason: life.fail(HeartbeatFailedError(reason)),
                 kill_now=self._executors.kill_now,
+                load=HostLoad(Path.cwd()).look,
             )
+            return self._heartbeat
 
         return SessionLife(
             opened.id,
@@ -153,16 +168,6 @@ def check_user(config: WorkerConfig) -> None:
     if not config.allow_root:
         raise RunsAsRootError
     logger.warning("The worker runs as root (worker.allow_root): every task can change anything on this machine.")
-
-
-def own_queue(worker_id: str) -> str:
-    """The queue that nobody but this worker serves; no task can be sent there, for no task's queue begins like that."""
-    return f"@{worker_id}"
-
-
-def default_worker_id(identity: ProcessIdentity) -> str:
-    """A name that no other worker has: host name, process id, and a few random digits for containers."""
-    return f"{identity.hostname}-{identity.pid}-{secrets.token_hex(2)}"
 
 
 def _queues(names: Sequence[str]) -> str:

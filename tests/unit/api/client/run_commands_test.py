@@ -1,12 +1,14 @@
 """The `scheduler run`, `scheduler worker` and `scheduler status` commands against a scripted server."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
 
-from fixtures.fake_api import Answer, FakeApi, Received, log_document, page_of, run_document
-from scheduler_api.client import waiting_notes
+from fixtures.fake_api import HANG_UP, Answer, FakeApi, Received, log_document, page_of, run_document
+from scheduler_api.client import api_client, log_reading, waiting_notes
+from scheduler_api.schemas.cursor import encode_cursor
 from scheduler_core.runtime.cli import main
 
 Capture = pytest.CaptureFixture[str]
@@ -104,6 +106,82 @@ def test_run_logs_second_attempt_starts_its_sequence_anew(fake_api: FakeApi, cap
     fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(*entries))
     assert main(["run", "logs", "7"]) == 0
     assert capsys.readouterr().out == "abc"
+
+
+def test_run_logs_follow_waits_for_a_server_that_is_started_again(
+    fake_api: FakeApi, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is away for a moment costs nothing: each entry comes once, in order."""
+    monkeypatch.setattr(log_reading, "POLL_SECONDS_MAX", 0.01)
+    monkeypatch.setattr(api_client, "_RETRY_PAUSE_SECONDS", 0.0)
+    running, done = run_document(status="RUNNING"), run_document(status="COMPLETED")
+    first, second = log_document(1, "a\n"), log_document(2, "b\n")
+    fake_api.answer("GET", "/api/v1/task-runs/7", *(Answer(running), HANG_UP, HANG_UP, HANG_UP, HANG_UP, Answer(done)))
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(first), page_of(first, second))
+    assert main(["run", "logs", "7", "--follow"]) == 0
+    assert capsys.readouterr().out == "a\nb\n"
+    followed = [received.query for received in fake_api.requests if received.path.endswith("/logs")]
+    assert followed == [{"limit": ["1000"]}, {"limit": ["1000"], "after": [encode_cursor("log", 1, 1)]}]
+
+
+def test_run_logs_shows_parts(fake_api: FakeApi, capsys: Capture) -> None:
+    """What is asked for goes to the API; times stand before lines, numbers before what was found."""
+    found = {**log_document(3, "b goes on\nc ERROR\nd ERROR\n"), "lines": [3, 5], "line_offsets": [0, 1500]}
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(found))
+    assert main(["run", "logs", "7", "--search", "ERROR", "-t", "--stream", "stderr", "--since", "2026-01-01"]) == 0
+    assert fake_api.requests[0].query == {
+        "limit": ["1000"],
+        "search": ["ERROR"],
+        "stream": ["stderr"],
+        "since": ["2026-01-01"],
+    }
+    assert capsys.readouterr().out.splitlines() == [
+        "b goes on",
+        "3:2026-11-24T06:00:01.000Z c ERROR",
+        "5:2026-11-24T06:00:02.500Z d ERROR",
+    ]
+    old = log_document(1, "a\nb\n")
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(old))
+    assert main(["run", "logs", "7", "--tail", "2", "--timestamps"]) == 0
+    assert fake_api.requests[1].query == {"tail": ["2"]}
+    assert capsys.readouterr().out.splitlines() == ["2026-11-24T06:00:01.000Z a", "2026-11-24T06:00:01.000Z b"]
+    assert main(["run", "logs", "7", "--follow", "--search", "x"]) == 2
+    assert "--search is for what was printed already" in capsys.readouterr().err
+
+
+def test_run_logs_is_harmless_on_a_terminal(
+    fake_api: FakeApi, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Colours pass, and what would move the cursor, set the title or write to the clipboard is shown, not done."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    evil = "\x1b[31mred\x1b[0m \x1b[2J\x1b]0;title\x07\x1b]52;c;eA==\x1b\\ \x9b2J \x08x\tt\r\n"
+    fake_api.answer("GET", "/api/v1/task-runs/7/logs", page_of(log_document(1, evil)))
+    assert main(["run", "logs", "7", "-t"]) == 0
+    out = capsys.readouterr().out.partition(" ")[2]
+    assert out == ("\x1b[31mred\x1b[0m \\x1b[2J\\x1b]0;title\\x07\\x1b]52;c;eA==\\x1b\\ \\x9b2J \\x08x\tt\r\n")
+
+
+def test_run_list_and_show_tell_progress(fake_api: FakeApi, capsys: Capture) -> None:
+    """What a job says of itself is a column where there is any, and a line of the run."""
+    progress = {
+        "share": 0.405,
+        "text": "north\ndone",
+        "metrics": {"rows": 1200.0},
+        "reported_at": "2026-11-24T06:00:01Z",
+    }
+    run = run_document(id=8, status="RUNNING", progress=progress)
+    fake_api.answer("GET", "/api/v1/task-runs", page_of(run_document(progress=None), run), page_of(run_document()))
+    fake_api.answer("GET", "/api/v1/task-runs/8", run)
+    assert main(["run", "list"]) == 0
+    assert [line.rpartition("\t")[2] for line in capsys.readouterr().out.splitlines()] == [
+        "PROGRESS",
+        "-",
+        "40 % north done",
+    ]
+    assert main(["run", "list"]) == 0
+    assert "PROGRESS" not in capsys.readouterr().out
+    assert main(["run", "show", "8"]) == 0
+    assert "Progress\t40 % north done (rows 1200), told " in capsys.readouterr().out
 
 
 def test_run_logs_nothing_printed_is_said(fake_api: FakeApi, capsys: Capture) -> None:

@@ -181,3 +181,20 @@ def test_core_unit_story_tells_of_runs_that_never_began() -> None:
     assert story(asked)[-1] == "Its cancel was requested; its worker is to end it."
     group = build_case(group_size=2, members=2, waiting_on=2, cancel_requested=True)
     assert story(group)[-1] == "Its cancel was requested; it ends when its runs have ended."
+
+
+def test_core_unit_story_tells_that_a_run_stands_still() -> None:
+    """Since when it is paused and what lets it go on; before its worker has said so, that it is to be."""
+    running: dict[str, Any] = {"status": "RUNNING", "attempt": 1, "started_at": NOW, "worker_id": "w"}
+    asked = build_case(**running, pause_requested=True)
+    paused = build_case(**running, pause_requested=True, paused_at=NOW)
+
+    assert story(asked)[-1] == "It is to be paused; its worker has not said yet that it stands still."
+    assert "`scheduler run resume 7` lets it go on" in story(paused)[-1]
+
+
+@pytest.mark.parametrize(("attempt", "setting"), [(0, "queue_timeout_seconds"), (2, "total_timeout_seconds")])
+def test_core_unit_story_tells_when_a_run_is_given_up(attempt: int, setting: str) -> None:
+    """A run that waits for a worker says until when, and by which setting."""
+    case = build_case(status="PENDING", attempt=attempt, start_before=NOW)
+    assert story(case)[-1] == f"It is given up unless a worker begins it by 2027-03-01 12:00:00 UTC ({setting})."

@@ -1,7 +1,11 @@
 """From names to a running process."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -121,3 +125,60 @@ def test_what_a_started_process_holds_is_spared_by_the_garbage_collector(tmp_pat
     )
 
     assert done.stdout.split() == ["False", "True", "True"], done.stderr
+
+
+_NOTIFYING = """
+import asyncio, os, sys
+from pathlib import Path
+from scheduler_core.config import Settings
+from scheduler_core.runtime import component_process
+
+class Working:
+    name, order = "working", 0
+
+    def is_working(self):
+        return True
+
+    async def run(self, ready, stopping):
+        ready("here")
+        print("NOTIFY_SOCKET" in os.environ, flush=True)
+        await stopping.wait()
+
+settings = Settings.of(state_dir=Path(sys.argv[1]))
+sys.exit(component_process._run([Working()], settings, component_process.Announcement(settings), lambda: settings))
+"""
+
+
+def test_run_components_tells_the_service_manager(tmp_path: Path) -> None:
+    """Ready, alive, reloading and stopping are told as they happen, and nothing started here can tell them."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        told: list[str] = []
+
+        def hear(first: str) -> None:
+            deadline = time.monotonic() + 20
+            while not (told and told[-1].startswith(first)):
+                assert time.monotonic() < deadline, f"not told: {first!r}; but {told}"
+                told.append(manager.recv(4096).decode())
+
+        with subprocess.Popen(
+            [sys.executable, "-c", _NOTIFYING, str(tmp_path)],
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"},
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        ) as process:
+            try:
+                hear("READY=1\nSTATUS=here")
+                hear("WATCHDOG=1")
+                process.send_signal(signal.SIGHUP)
+                hear("RELOADING=1")
+                hear("READY=1")
+                process.send_signal(signal.SIGTERM)
+                hear("STOPPING=1")
+                assert process.wait(20) == 0
+            finally:
+                process.kill()
+            assert process.stdout is not None
+            assert process.stdout.read() == "False\n"

@@ -62,3 +62,17 @@ def test_run_component_script_offers_further_commands(calls: list[Any], capsys: 
     extra = CommandGroup("clock", "scheduler_core.runtime.system_clock:nothing", "Tell the time.")
     assert run_component_script("worker", ["--help"], commands=[extra]) == 0
     assert "Tell the time." in capsys.readouterr().out
+
+
+def test_run_component_script_leaves_running_to_who_knows_better(calls: list[Any]) -> None:
+    """A component that has options of its own runs itself, without a word and with `run`."""
+    given: list[int] = []
+
+    def run(*, count: int = 1) -> int:
+        """Run it so often."""
+        given.append(count)
+        return 7
+
+    assert run_component_script("worker", ["--count", "3"], run=run) == 7
+    assert run_component_script("worker", ["run"], run=run) == 7
+    assert (given, calls) == ([3, 1], [])

@@ -17,7 +17,7 @@ SHELL = EntryPoint("shell", "scheduler_worker.executors.shell_executor:ShellExec
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Default settings."""
-    return Settings.of(WorkerConfig(kill_grace_seconds=1.5), state_dir=tmp_path)
+    return Settings.of(WorkerConfig(kill_grace_seconds=1.5, shell_enabled=True), state_dir=tmp_path)
 
 
 def test_task_types_finds_what_is_installed(settings: Settings) -> None:
@@ -69,3 +69,12 @@ def test_get_makes_an_executor_once_with_its_settings(settings: Settings) -> Non
     assert executor._grace_seconds == 1.5
     assert registry.get("shell") is executor
     assert registry.get("other") is None
+
+
+def test_task_types_offers_shell_only_when_it_is_enabled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker whose operator has not said so starts no programs, and that is no fault to be told."""
+    registry = ExecutorRegistry(Settings.of(WorkerConfig(), state_dir=tmp_path), [SHELL])
+
+    assert registry.task_types == []
+    assert registry.get("shell") is None
+    assert caplog.text == ""

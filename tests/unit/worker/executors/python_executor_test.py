@@ -15,15 +15,17 @@ import pytest
 from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
 from scheduler_core.interfaces import RunContext, RunOutcome
 from scheduler_core.models import TaskRunStatus
+from scheduler_worker.executors.python_children import ChildLimits
 from scheduler_worker.executors.python_executor import PythonExecutor
+from scheduler_worker.executors.python_protocol import ChildSettings
 
-TESTS = str(Path(__file__).parents[3])
+SETTINGS = ChildSettings(python_path=(str(Path(__file__).parents[3]),))
 
 
 @pytest.fixture
 async def executor() -> AsyncIterator[PythonExecutor]:
     """A python executor that finds the example functions."""
-    executor = PythonExecutor(kill_grace_seconds=0.5, children_max=2, child_runs_max=3, python_path=[TESTS])
+    executor = PythonExecutor(kill_grace_seconds=0.5, children_max=2, child_limits=ChildLimits(3), settings=SETTINGS)
     yield executor
     await executor.close()
 
@@ -74,7 +76,7 @@ async def test_execute_keeps_apart_what_coroutines_print(executor: PythonExecuto
 async def test_close_gives_the_standard_streams_back(output: CollectedOutput) -> None:
     """After the executor is closed the process prints as before."""
     before = sys.stdout, sys.stderr
-    executor = PythonExecutor(python_path=[TESTS])
+    executor = PythonExecutor(settings=SETTINGS)
     await call(executor, "speak_async", output, "word")
     assert sys.stdout is not before[0]
 
@@ -121,7 +123,7 @@ async def test_execute_says_precisely_what_failed(
 
 async def test_execute_answers_once_when_a_function_forks(output: CollectedOutput) -> None:
     """A fork that returns as well gives no second answer, which the next run would take for its own."""
-    executor = PythonExecutor(children_max=1, python_path=[TESTS])
+    executor = PythonExecutor(children_max=1, settings=SETTINGS)
     try:
         results = [value(await call(executor, "add", output, 0))]
         results.append(value(await call(executor, "fork_and_return", output)))
@@ -147,7 +149,7 @@ async def test_execute_notices_the_end_of_a_child_whose_fork_lives(
 @pytest.mark.parametrize("name", ["close_streams", "replace_stdout", "change_directory"])
 async def test_execute_uses_no_child_that_was_changed(name: str) -> None:
     """What a function does to the standard streams and the working directory of its process stays with its run."""
-    executor = PythonExecutor(children_max=1, python_path=[TESTS])
+    executor = PythonExecutor(children_max=1, settings=SETTINGS)
     output = CollectedOutput()
     try:
         before = value(await call(executor, "say", output, "before"))
@@ -162,7 +164,7 @@ async def test_execute_uses_no_child_that_was_changed(name: str) -> None:
 
 async def test_execute_keeps_large_results_out_of_the_worker(output: CollectedOutput) -> None:
     """A result beyond the limit is refused in the child already: it never takes the worker's memory."""
-    executor = PythonExecutor(children_max=1, python_path=[TESTS], result_limit_bytes=5000)
+    executor = PythonExecutor(children_max=1, settings=SETTINGS, result_limit_bytes=5000)
     try:
         outcome = await call(executor, "text", output, "x", 5000)
     finally:
@@ -185,7 +187,7 @@ async def test_execute_names_the_missing_module(
 
 async def test_execute_sees_a_module_that_was_repaired(tmp_path: Path, output: CollectedOutput) -> None:
     """A module that could not be imported is read again after it was corrected, without a restart."""
-    executor = PythonExecutor(python_path=[str(tmp_path)])
+    executor = PythonExecutor(settings=ChildSettings((str(tmp_path),)))
     module = tmp_path / f"repaired_{uuid4().hex}.py"
     parameters = {"callable": f"{module.stem}:main"}
     try:
@@ -231,7 +233,7 @@ async def test_current_run_tells_a_function_its_data_interval(
 async def test_execute_stops_a_function_that_holds_the_interpreter(
     executor: PythonExecutor, output: CollectedOutput
 ) -> None:
-    """A C call that never gives the interpreter's lock back holds up neither the worker's loop nor the time-out."""
+    """A C call that never gives the interpreter's lock back holds up neither the worker's loop nor the stop."""
     await call(executor, "add", output, 1)
     gaps = []
 
@@ -242,39 +244,32 @@ async def test_execute_stops_a_function_that_holds_the_interpreter(
             gaps.append(time.monotonic() - began)
 
     ticking = asyncio.create_task(tick())
-    outcome = await call(executor, "hold_interpreter", output, 60, timeout_seconds=1.0)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await call(executor, "hold_interpreter", output, 60)
     ticking.cancel()
 
-    assert outcome.status is TaskRunStatus.TIMEOUT
-    assert outcome.error == "It did not end within 1 s and was stopped."
     assert max(gaps) < 1.0
 
 
 async def test_execute_stops_what_a_function_has_started(executor: PythonExecutor, output: CollectedOutput) -> None:
-    """A process that a function has started, and that has left its session, ends with the time-out too."""
+    """A process that a function has started, and that has left its session, ends with its run too."""
     seconds = 10**6 + uuid4().int % 10**6
+    run = asyncio.create_task(call(executor, "start_escaping", output, seconds))
+    await eventually(lambda: bool(processes_with(str(seconds))))
 
-    outcome = await call(executor, "start_escaping", output, seconds, timeout_seconds=1.5)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
 
-    assert outcome.status is TaskRunStatus.TIMEOUT
     assert processes_with(str(seconds)) == []
-
-
-async def test_execute_ends_a_coroutine_at_its_timeout(executor: PythonExecutor, output: CollectedOutput) -> None:
-    """An async function has the same time-out."""
-    await call(executor, "add_async", output, 1)
-
-    outcome = await call(executor, "forever", output, timeout_seconds=0.5)
-
-    assert outcome.status is TaskRunStatus.TIMEOUT
 
 
 async def test_execute_is_cancelled_with_its_child(executor: PythonExecutor, output: CollectedOutput) -> None:
     """Cancelling the run of a sync function kills the child, and the place in the pool is free again."""
     for _ in range(3):
         run = asyncio.create_task(call(executor, "sleep", output, 600))
-        await eventually(lambda: bool(executor._children._table._children))
-        await asyncio.sleep(0)
+        await eventually(lambda: any(live._child for live in executor._live.values()))
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
@@ -286,7 +281,7 @@ async def test_kill_now_ends_all_children(executor: PythonExecutor, output: Coll
     """When the session is lost the children die at once."""
     await call(executor, "add", output, 1)
     run = asyncio.create_task(call(executor, "sleep", output, 600))
-    await eventually(lambda: "fixtures.example_jobs:sleep" in executor._async_functions)
+    await eventually(lambda: any(live._child for live in executor._live.values()))
 
     await asyncio.to_thread(executor.kill_now)
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -15,17 +13,26 @@ import msgspec
 import pytest
 
 from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
-from scheduler_core.interfaces import RunContext
+from scheduler_core.interfaces import RunContext, RunOutcome
 from scheduler_core.models import TaskRunStatus
+from scheduler_worker.containment import supervision
 from scheduler_worker.executors.shell_executor import ShellExecutor
 
 
-@pytest.fixture
-async def executor() -> AsyncIterator[ShellExecutor]:
-    """A shell executor that is patient for a short moment only."""
-    executor = ShellExecutor(kill_grace_seconds=0.5)
+@pytest.fixture(params=["groups", "no groups"])
+async def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ShellExecutor]:
+    """A shell executor that is patient for a short moment only, where control groups can be made and where not."""
+    monkeypatch.setattr(supervision, "uses_groups", request.param == "groups")
+    executor = ShellExecutor(kill_grace_seconds=0.5, environment=["PATH", "HARM*"])
     yield executor
     await executor.close()
+
+
+async def stopped(run: "asyncio.Task[RunOutcome]") -> None:
+    """Cancel a run and wait for its end."""
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
 
 
 def unique_seconds() -> str:
@@ -63,6 +70,7 @@ async def test_execute_fails_on_a_non_zero_exit(
 
     assert outcome.status is TaskRunStatus.FAILED
     assert outcome.error == "It ended with exit code 3. Last on stderr: no such file"
+    assert (outcome.exit_code, outcome.output_end) == (3, "no such file\n")
 
 
 async def test_execute_names_the_signal(executor: ShellExecutor, context: RunContext, output: CollectedOutput) -> None:
@@ -77,6 +85,8 @@ async def test_execute_names_the_signal(executor: ShellExecutor, context: RunCon
     [
         ({"command": ["no-such-program-here"]}, "is not on the worker's PATH"),
         ({"command": ["/no/such/program"]}, "does not exist"),
+        ({"command": ["/tmp/{name}/wrong-interpreter"]}, "names '/no/such/interpreter' in its first line"),
+        ({"command": ["/tmp/{name}/no-interpreter"]}, "needs a first line such as #!/bin/sh"),
         ({"command": ["/etc/passwd"]}, "is it marked as executable?"),
         ({"command": ["true"], "working_dir": "/no/such/dir"}, "The working directory '/no/such/dir' does not exist"),
         ({"command": ["true"], "working_dir": "/etc/hostname"}, "is not a directory"),
@@ -84,9 +94,22 @@ async def test_execute_names_the_signal(executor: ShellExecutor, context: RunCon
     ],
 )
 async def test_execute_explains_what_cannot_be_started(
-    parameters: dict[str, object], words: str, executor: ShellExecutor, context: RunContext, output: CollectedOutput
+    parameters: dict[str, list[str]],
+    words: str,
+    executor: ShellExecutor,
+    context: RunContext,
+    output: CollectedOutput,
+    tmp_path: Path,
 ) -> None:
     """What cannot be started is FAILED with the reason, never an exception."""
+    for name, text in (("wrong-interpreter", "#!/no/such/interpreter\n"), ("no-interpreter", "echo text\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    parameters = {
+        **parameters,
+        "command": [word.replace("/tmp/{name}", str(tmp_path)) for word in parameters["command"]],
+    }
+
     outcome = await executor.execute(parameters, context, output)
 
     assert outcome.status is TaskRunStatus.FAILED
@@ -100,10 +123,11 @@ async def test_execute_gives_the_run_and_no_secret(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A job knows its run and the worker's environment, but none of the worker's settings."""
+    """A job knows its run and what is listed of the worker's environment, but none of the worker's settings."""
     monkeypatch.setenv("SCHEDULER_DATABASE__URL", "postgresql://hunter2")
     monkeypatch.setenv("PGPASSWORD", "hunter2")
     monkeypatch.setenv("HARMLESS", "kept")
+    monkeypatch.setenv("UNLISTED", "dropped")
 
     await executor.execute(
         {"command": ["env"], "env": {"MINE": "yes", "SCHEDULER_RUN_ID": "forged"}, "working_dir": str(tmp_path)},
@@ -114,7 +138,11 @@ async def test_execute_gives_the_run_and_no_secret(
     told = dict(line.split("=", 1) for line in output.text("stdout").splitlines())
     assert "hunter2" not in output.text("stdout")
     assert (told["MINE"], told["HARMLESS"]) == ("yes", "kept")
-    assert {name: value for name, value in told.items() if name.startswith("SCHEDULER_") and "TOKEN" not in name} == {
+    assert "UNLISTED" not in told
+    assert told["SCHEDULER_REPORT"] == f"{told.pop('SCHEDULER_RUN_DIR')}/report"
+    assert {name: value for name, value in told.items() if name.startswith("SCHEDULER_")} == {
+        "SCHEDULER_RUN_TOKEN": told["SCHEDULER_RUN_TOKEN"],
+        "SCHEDULER_REPORT": told["SCHEDULER_REPORT"],
         "SCHEDULER_RUN_ID": "7",
         "SCHEDULER_ATTEMPT": "2",
         "SCHEDULER_TASK_NAME": "job",
@@ -167,58 +195,64 @@ async def test_execute_has_an_empty_standard_input_and_the_working_dir(
     assert output.text("stdout") == f"{os.path.realpath(tmp_path)}\n"  # noqa: ASYNC240
 
 
-async def test_execute_stops_the_whole_tree_at_the_timeout(executor: ShellExecutor, output: CollectedOutput) -> None:
-    """After a time-out no process of the run is alive, not even one that has left its session (D10)."""
-    argument = unique_seconds()
-    command = f"sleep {argument} & setsid sleep {argument} & wait"
-
-    outcome = await executor.execute({"command": ["bash", "-c", command]}, make_context(timeout_seconds=0.5), output)
-
-    assert outcome.status is TaskRunStatus.TIMEOUT
-    assert outcome.error == "It did not end within 0.5 s and was stopped (signal SIGTERM)."
-    assert processes_with(argument) == []
-
-
-async def test_execute_kills_who_ignores_the_request_to_end(executor: ShellExecutor, output: CollectedOutput) -> None:
-    """A job that ignores SIGTERM gets SIGKILL after the grace."""
-    began = time.monotonic()
-
-    outcome = await executor.execute(
-        {"command": "trap '' TERM; sleep 60 & wait; sleep 60", "shell": True},
-        make_context(timeout_seconds=0.3),
-        output,
-    )
-
-    assert outcome.error == "It did not end within 0.3 s and was stopped (signal SIGKILL)."
-    assert 0.8 <= time.monotonic() - began < 10
-
-
-async def test_execute_lets_a_job_clean_up_before_it_ends(executor: ShellExecutor, output: CollectedOutput) -> None:
-    """Within the grace a job may end by itself, and what it says then is kept."""
-    await executor.execute(
-        {"command": "trap 'echo cleaned; exit 0' TERM; sleep 60 & wait", "shell": True},
-        make_context(timeout_seconds=0.3),
-        output,
-    )
-
-    assert output.text("stdout") == "cleaned\n"
-
-
-async def test_execute_is_cancelled_with_everything_it_started(
+async def test_execute_stops_the_whole_tree_when_it_is_cancelled(
     executor: ShellExecutor, context: RunContext, output: CollectedOutput
 ) -> None:
-    """When a cancelled run's coroutine has ended, its processes are dead (D8)."""
+    """After a cancel or a time-out no process of the run is alive, not even one that has left its session (D8, D10)."""
     argument = unique_seconds()
-    run = asyncio.create_task(
-        executor.execute({"command": ["bash", "-c", f"sleep {argument} & wait"]}, context, output)
-    )
-    await eventually(lambda: processes_with(argument) != [])
+    command = f"sleep {argument} & setsid sleep {argument} & (setsid setsid sleep {argument} &) ; wait"
+    run = asyncio.create_task(executor.execute({"command": ["bash", "-c", command]}, context, output))
+    await eventually(lambda: len(processes_with(argument)) == 3)
 
-    run.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await run
+    await stopped(run)
 
     assert processes_with(argument) == []
+
+
+async def test_execute_is_cancelled_before_the_program_is_started(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """A run that is cancelled while its program is being started leaves none behind."""
+    argument = unique_seconds()
+    run = asyncio.create_task(executor.execute({"command": ["sleep", argument]}, context, output))
+    await asyncio.sleep(0)
+
+    await stopped(run)
+    # What was asked for before has been done by then.
+    await executor.execute({"command": ["true"]}, make_context(8), output)
+
+    assert processes_with(argument) == []
+    await eventually(lambda: not supervision.directories.own.joinpath("7-2").exists())
+
+
+async def test_execute_kills_who_ignores_the_request_to_end(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """A job that ignores SIGTERM gets SIGKILL, after the grace and not before."""
+    argument = unique_seconds()
+    command = f"trap '' TERM; sleep {argument} & echo began; while :; do echo again; sleep 0.05; done"
+    run = asyncio.create_task(executor.execute({"command": command, "shell": True}, context, output))
+    await eventually(lambda: "began" in output.text("stdout"))
+    began, before = time.monotonic(), len(output.written)
+
+    await stopped(run)
+
+    assert time.monotonic() - began >= 0.5
+    assert len(output.written) > before
+    assert processes_with(argument) == []
+
+
+async def test_execute_lets_a_job_clean_up_before_it_ends(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """Within the grace a job may end by itself, and what it says then is kept."""
+    command = "trap 'echo cleaned; exit 0' TERM; echo began; sleep 60 & wait"
+    run = asyncio.create_task(executor.execute({"command": command, "shell": True}, context, output))
+    await eventually(lambda: output.text("stdout") == "began\n")
+
+    await stopped(run)
+
+    assert output.text("stdout") == "began\ncleaned\n"
 
 
 async def test_execute_ends_when_the_command_does(
@@ -231,7 +265,7 @@ async def test_execute_ends_when_the_command_does(
 
     assert outcome.status is TaskRunStatus.COMPLETED
     assert output.text("stdout") == "started\n"
-    await eventually(lambda: processes_with(argument) == [])
+    assert processes_with(argument) == []
 
 
 async def test_execute_takes_a_flood(executor: ShellExecutor, context: RunContext, output: CollectedOutput) -> None:
@@ -268,37 +302,8 @@ async def test_kill_now_ends_all_jobs_from_any_thread(executor: ShellExecutor, o
 
     await asyncio.to_thread(executor.kill_now)
 
+    assert processes_with(argument) == []
     assert {(await run).error for run in runs} == {"It ended with signal SIGKILL."}
-    # Killed, which on a busy machine is a moment before they are gone.
-    await eventually(lambda: not processes_with(argument))
-
-
-_WORKER = """
-import asyncio, sys
-from fixtures.worker import CollectedOutput, make_context
-from scheduler_worker.executors.shell_executor import ShellExecutor
-
-async def main():
-    executor = ShellExecutor()
-    await executor.execute({"command": ["bash", "-c", sys.argv[1]]}, make_context(), CollectedOutput())
-
-asyncio.run(main())
-"""
-
-
-async def test_jobs_die_with_a_worker_that_is_killed(tmp_path: Path) -> None:
-    """A worker killed with -9 leaves no process of its runs behind."""
-    argument = unique_seconds()
-    command = f"sleep {argument} & setsid sleep {argument} & wait"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    worker = subprocess.Popen([sys.executable, "-c", _WORKER, command], env=environment)  # noqa: ASYNC220
-    try:
-        await eventually(lambda: len(processes_with(argument)) == 2, seconds=20)
-    finally:
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
-
-    await eventually(lambda: processes_with(argument) == [], seconds=2)
 
 
 def test_check_names_the_parameter() -> None:

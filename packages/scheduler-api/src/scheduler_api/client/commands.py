@@ -4,7 +4,7 @@ from scheduler_core.runtime.command_group import CommandGroup
 
 COMMANDS: tuple[CommandGroup, ...] = (
     CommandGroup("task", "scheduler_api.client.task_commands:app", "Define, change, trigger and look at tasks."),
-    CommandGroup("run", "scheduler_api.client.run_commands:app", "Look at runs, follow, cancel and retry them."),
+    CommandGroup("run", "scheduler_api.client.run_commands:app", "Look at runs, follow, cancel, pause and retry them."),
     CommandGroup("explain", "scheduler_api.client.explain_commands:app", "Tell why something runs or does not."),
     CommandGroup("flow", "scheduler_api.client.flow_commands:app", "Look at flows, run them again, cancel them."),
     CommandGroup(

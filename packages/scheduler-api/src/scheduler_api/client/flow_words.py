@@ -15,6 +15,7 @@ _SKIPS = {
     "DEPENDENCY_UNMET": "skipped: an interval it depends on was not met",
     "GROUP_FAILED": "skipped: too many runs of its group failed",
     "WORKER_GONE": "skipped: its worker was gone",
+    "JOB_ASKED": "skipped: its job found nothing to do",
 }
 _COLOURS = {
     "COMPLETED": "32", "RUNNING": "36", "DISPATCHED": "36", "FAILED": "31", "TIMEOUT": "31", "QUARANTINED": "31",

@@ -58,6 +58,11 @@ class Output:
         """Whether data is written as JSON."""
         return self.format == "json"
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody sees on a terminal what is written to stderr."""
+        return not self.quiet and sys.stderr.isatty()
+
     def json(self, value: Any) -> None:
         """Write one JSON document, indented, to stdout."""
         sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

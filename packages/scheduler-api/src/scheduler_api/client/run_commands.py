@@ -1,6 +1,6 @@
 """`scheduler run …`: runs, what they print, and how they end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -8,15 +8,19 @@ from cyclopts import App, Parameter
 from scheduler_api.client.client_error import UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
 from scheduler_api.client.listing import fetch_list, note_rest
-from scheduler_api.client.run_view import RUN_HEADINGS, run_fields, run_row, tell_errors
-from scheduler_api.client.run_waiting import exit_code_of, follow_log, is_final, read_log, wait_for_runs
+from scheduler_api.client.log_reading import follow_log, read_log
+from scheduler_api.client.log_view import log_text
+from scheduler_api.client.output import Output
+from scheduler_api.client.run_progress import progress_words
+from scheduler_api.client.run_view import RUN_HEADINGS, run_fields, run_row, run_table, tell_errors
+from scheduler_api.client.run_waiting import exit_code_of, is_final, wait_for_runs
 from scheduler_api.client.task_name_completion import complete_task_names
 from scheduler_api.client.waiting_notes import note_paused
 from scheduler_core.runtime.exit_code import ExitCode
 
 _DEPENDENTS_SHOWN = 5
 
-app = App(name="run", help="Look at runs, follow, cancel and retry them.")
+app = App(name="run", help="Look at runs, follow, cancel, pause and retry them.")
 
 
 @app.command(name="list", alias="ls")
@@ -68,7 +72,7 @@ def list_runs(
             start = f"scheduler task trigger {task}" if task else "scheduler task trigger NAME"
             session.output.note(f"No runs{what} yet. Start one with `{start}`.")
             return ExitCode.OK
-        session.output.table(RUN_HEADINGS, [run_row(run) for run in page["items"]])
+        session.output.table(*run_table(page["items"]))
         if stale:
             session.output.note("Run them again with `scheduler run retry ID`.")
         note_rest(session, page)
@@ -140,6 +144,15 @@ def run_logs(
     /,
     *,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative=())] = False,
+    tail: Annotated[int | None, Parameter(name=["--tail", "-n"])] = None,
+    from_line: int | None = None,
+    lines: int | None = None,
+    search: str | None = None,
+    pattern: str | None = None,
+    stream: str | None = None,
+    attempt: int | None = None,
+    since: str | None = None,
+    timestamps: Annotated[bool, Parameter(name=["--timestamps", "-t"], negative=())] = False,
     options: ClientOptions = DEFAULT_OPTIONS,
 ) -> int:
     """Write what a run printed to stdout; with -o json one JSON object a line.
@@ -150,11 +163,37 @@ def run_logs(
         Id of the run.
     follow
         Go on until the run is final.
+    tail
+        Only the last so many lines; with --follow of what was printed before.
+    from_line
+        Only lines from this number on, of the last attempt unless --attempt names another.
+    lines
+        How many lines from --from-line on, 1000 unless given.
+    search
+        Only lines that contain this text, with their numbers.
+    pattern
+        Only lines that this regular expression (of PostgreSQL) fits, with their numbers.
+    stream
+        Only stdout, stderr or log.
+    attempt
+        Only this attempt.
+    since
+        Only lines from this instant on, such as 2027-01-31T09:00:00Z.
+    timestamps
+        Begin each line with the time at which it came.
     """
+    only: dict[str, Any] = {"stream": stream, "attempt": attempt, "since": since}
+    part = {"from_line": from_line, "lines": lines, "search": search, "pattern": pattern}
+    if follow and (unfit := [name for name, value in part.items() if value is not None]):
+        raise UsageError(f"--{unfit[0].replace('_', '-')} is for what was printed already; leave --follow out.")
     with options.session() as session:
         output = session.output
         printed = False
-        entries = follow_log(session.api, run) if follow else read_log(session.api, run)
+        entries: Iterable[dict[str, Any] | None]
+        if follow:
+            entries = follow_log(session.api, run, tail=tail, tell=_ProgressTeller(output).tell, **only)
+        else:
+            entries = read_log(session.api, run, tail=tail, **part, **only)
         for entry in entries:
             if entry is None:
                 output.flush()
@@ -163,15 +202,38 @@ def run_logs(
             if output.is_json:
                 output.json_line(entry)
             else:
-                output.raw(str(entry["content"]))
+                output.raw(log_text(entry, timestamps=timestamps))
         if not printed:
-            status = session.api.get("task-runs", run)["status"]
-            if is_final(status):
-                hint = f" See how it ended with `scheduler run show {run}`."
-            else:
-                hint = f" See it as it comes with `scheduler run logs {run} --follow`."
-            output.note(f"Run {run} is {status} and has printed nothing.{hint}")
+            _note_nothing_printed(
+                session, run, is_part=any(value is not None for value in (*part.values(), *only.values()))
+            )
         return ExitCode.OK
+
+
+def _note_nothing_printed(session: Session, run: int, *, is_part: bool) -> None:
+    status = session.api.get("task-runs", run)["status"]
+    if is_part:
+        session.output.note(f"Run {run} is {status} and has printed nothing such. See all of it without these options.")
+    elif is_final(status):
+        hint = f"See how it ended with `scheduler run show {run}`."
+        session.output.note(f"Run {run} is {status} and has printed nothing. {hint}")
+    else:
+        hint = f"See it as it comes with `scheduler run logs {run} --follow`."
+        session.output.note(f"Run {run} is {status} and has printed nothing. {hint}")
+
+
+class _ProgressTeller:
+    """Says on a terminal, beside what a run prints, how far it is; each thing once."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._told = ""
+
+    def tell(self, run: Mapping[str, Any]) -> None:
+        words = progress_words(run.get("progress"))
+        if words and words != self._told and self._output.is_watched:
+            self._output.note(f"Run {run['id']}: {words}")
+            self._told = words
 
 
 @app.command(name="cancel")
@@ -185,6 +247,32 @@ def cancel_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientOp
         Ids of the runs.
     """
     return _act_on(runs, "cancel", options)
+
+
+@app.command(name="pause")
+@client_command
+def pause_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientOptions = DEFAULT_OPTIONS) -> int:
+    """Let running runs stand still: what they started is stopped, their time-outs wait, their places stay taken.
+
+    Parameters
+    ----------
+    runs
+        Ids of the runs.
+    """
+    return _act_on(runs, "pause", options)
+
+
+@app.command(name="resume")
+@client_command
+def resume_runs(*runs: Annotated[int, Parameter(negative=())], options: ClientOptions = DEFAULT_OPTIONS) -> int:
+    """Let paused runs go on.
+
+    Parameters
+    ----------
+    runs
+        Ids of the runs.
+    """
+    return _act_on(runs, "resume", options)
 
 
 @app.command(name="retry")
@@ -209,7 +297,8 @@ def wait_runs(
 ) -> int:
     """Wait until runs are final.
 
-    Exit codes: 0 all completed, 10 one failed, 12 one timed out, 11 one was cancelled or skipped, 6 not final in time.
+    Exit codes: 0 all completed, 10 one failed or was quarantined, 12 one timed out, 11 one was cancelled or skipped,
+    6 not final in time.
 
     Parameters
     ----------
@@ -249,6 +338,12 @@ def _act_on(runs: tuple[int, ...], action: str, options: ClientOptions) -> int:
             ids = " ".join(str(run["id"]) for run in stopping)
             what = "Their runs are" if all(run.get("group_size") is not None for run in stopping) else "They are"
             session.output.note(f"{what} being stopped; see the end with `scheduler run wait {ids}`.")
+        if action == "pause":
+            ids = " ".join(str(run["id"]) for run in changed)
+            session.output.note(
+                "They stand still as soon as their workers have stopped them; what cannot says so in its output. Let "
+                f"them go on with `scheduler run resume {ids}`."
+            )
         if action == "retry":
             note_paused(session.api, session.output, changed[0]["id"], changed[0]["status"])
             _note_dependents(session, changed)

@@ -1,7 +1,7 @@
 """Runs as tables: what the columns of `run list` and the lines of `run show` say."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 from scheduler_api.client.flow_words import skip_words
 from scheduler_api.client.human_time import show_instant, show_time_between
 from scheduler_api.client.output import Output
+from scheduler_api.client.run_progress import progress_words
 
 RUN_HEADINGS = ("ID", "TASK", "STATUS", "TRIGGER", "SCHEDULED", "TOOK", "ATTEMPT", "WORKER", "ERROR")
 _TOLD_MAX = 10
+_PROGRESS_CHARACTERS_MAX = 40
 
 
 def run_row(run: Mapping[str, Any]) -> list[str]:
@@ -19,7 +21,7 @@ def run_row(run: Mapping[str, Any]) -> list[str]:
     return [
         str(run["id"]),
         str(run.get("task_name") or run["task_id"]),
-        str(run["status"]),
+        run_status(run),
         str(run.get("trigger") or "-"),
         show_instant(run.get("scheduled_at")),
         run_took(run),
@@ -29,12 +31,36 @@ def run_row(run: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def run_status(run: Mapping[str, Any]) -> str:
+    """Where it stands, and whether it stands still there or is to.
+
+    >>> run_status({"status": "RUNNING", "paused_at": "2027-01-31T09:00:00Z"})
+    'RUNNING, paused'
+    """
+    status = str(run["status"])
+    if status != "RUNNING":
+        return status
+    if run.get("paused_at"):
+        # Who asked that it goes on has no longer asked that it stands still.
+        return f"{status}, {'paused' if run.get('pause_requested', True) else 'resuming'}"
+    return f"{status}, pausing" if run.get("pause_requested") else status
+
+
+def run_table(runs: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Headings and lines of a list of runs, with what the jobs say of themselves where any has said something."""
+    rows = [run_row(run) for run in runs]
+    told = [progress_words(run.get("progress"), characters_max=_PROGRESS_CHARACTERS_MAX) for run in runs]
+    if not any(told):
+        return RUN_HEADINGS, rows
+    return (*RUN_HEADINGS, "PROGRESS"), [[*row, words or "-"] for row, words in zip(rows, told, strict=True)]
+
+
 def run_fields(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """One run in full."""
     pairs = [
         ("Run", str(run["id"])),
         ("Task", f"{run.get('task_name')} (id {run['task_id']}, version {run.get('task_version')})"),
-        ("Status", str(run["status"])),
+        ("Status", run_status(run)),
         ("Trigger", str(run.get("trigger") or "-") + (f", retry of {run['retry_of']}" if run.get("retry_of") else "")),
         ("Flow", str(run.get("flow_id") or "-")),
         ("Scheduled", show_instant(run.get("scheduled_at"))),
@@ -55,8 +81,17 @@ def run_fields(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     if run.get("not_before"):
         pairs.append(("Not before", show_instant(run["not_before"])))
     pairs += _place(run)
+    if run.get("paused_at"):
+        pairs.append(("Paused", f"since {show_instant(run['paused_at'])}: `scheduler run resume {run['id']}`"))
+    if run.get("start_before") and not run.get("completed_at"):
+        pairs.append(("Start before", show_instant(run["start_before"])))
+    if run.get("end_before") and not run.get("completed_at"):
+        pairs.append(("End before", show_instant(run["end_before"])))
     if run.get("cancel_requested"):
         pairs.append(("Cancel", "requested"))
+    if progress := run.get("progress"):
+        words = progress_words(progress, with_metrics=True)
+        pairs.append(("Progress", f"{words or '-'}, told {show_instant(progress.get('reported_at'))}"))
     if run.get("parameters"):
         pairs.append(("Parameters", json.dumps(run["parameters"], indent=2, ensure_ascii=False)))
     if run.get("result") is not None:

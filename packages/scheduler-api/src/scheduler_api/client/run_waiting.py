@@ -1,11 +1,12 @@
-"""Waits for runs to become final, and follows what they print meanwhile."""
+"""Waits for runs to become final."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scheduler_api.client.client_error import WaitTimeoutError
 from scheduler_api.client.output import Output
+from scheduler_api.client.run_progress import progress_words
 from scheduler_api.client.waiting_notes import WaitingNotes
 from scheduler_core.runtime.exit_code import ExitCode
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS_FIRST = 0.1
 POLL_SECONDS_MAX = 1.0
-LOG_PAGE_ENTRIES = 1000
 
 _FINAL_CODES = {
     "COMPLETED": ExitCode.OK,
@@ -83,62 +83,17 @@ def wait_for_runs(
             pause = min(pause * 1.5, POLL_SECONDS_MAX)
 
 
-def read_log(api: "ApiClient", run_id: int | str) -> Iterator[dict[str, Any]]:
-    """What a run has printed so far, piece by piece in the order of (attempt, sequence)."""
-    yield from _LogReader(api, run_id).new_entries()
-
-
-def follow_log(
-    api: "ApiClient", run_id: int | str, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[dict[str, Any] | None]:
-    """What a run prints, as it comes, until the run is final; None whenever it prints nothing new for the moment.
-
-    Everything that was stored before the run became final is given out.
-    """
-    reader = _LogReader(api, run_id)
-    pause = POLL_SECONDS_FIRST
-    while True:
-        # The status is read first: what a run prints is stored before it is reported as finished.
-        ended = is_final(api.get("task-runs", run_id)["status"])
-        printed = False
-        for entry in reader.new_entries():
-            printed = True
-            yield entry
-        if ended:
-            return
-        yield None
-        pause = POLL_SECONDS_FIRST if printed else min(pause * 1.5, POLL_SECONDS_MAX)
-        sleep(pause)
-
-
-class _LogReader:
-    """Reads on where it stopped: by the last cursor that the API gave, less what was seen on that page already."""
-
-    def __init__(self, api: "ApiClient", run_id: int | str) -> None:
-        self._api = api
-        self._run_id = run_id
-        self._cursor: str | None = None
-        self._last = (0, 0)
-
-    def new_entries(self) -> Iterator[dict[str, Any]]:
-        while True:
-            page = self._api.get("task-runs", self._run_id, "logs", cursor=self._cursor, limit=LOG_PAGE_ENTRIES)
-            fresh = [entry for entry in page["items"] if (entry["attempt"], entry["sequence"]) > self._last]
-            if fresh:
-                self._last = (fresh[-1]["attempt"], fresh[-1]["sequence"])
-            yield from fresh
-            cursor = page.get("next_cursor")
-            if cursor is None or (cursor == self._cursor and not fresh):
-                return
-            self._cursor = cursor
-
-
 def _waiting_text(waiting: Sequence[int | str], runs: dict[int | str, dict[str, Any]]) -> str:
     return f"Waiting for {_named(waiting, runs)}"
 
 
 def _named(waiting: Sequence[int | str], runs: dict[int | str, dict[str, Any]]) -> str:
     shown = ", ".join(
-        f"run {run_id} ({runs[run_id]['status']})" if run_id in runs else f"run {run_id}" for run_id in waiting[:5]
+        f"run {run_id} ({_state(runs[run_id])})" if run_id in runs else f"run {run_id}" for run_id in waiting[:5]
     )
     return shown if len(waiting) <= 5 else f"{shown} and {len(waiting) - 5} more"
+
+
+def _state(run: Mapping[str, Any]) -> str:
+    told = progress_words(run.get("progress"))
+    return f"{run['status']}, {told}" if told and not is_final(run["status"]) else str(run["status"])

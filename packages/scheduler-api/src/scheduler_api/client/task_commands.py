@@ -265,7 +265,8 @@ def trigger_task(
 ) -> int:
     """Run a task now, with what depends on it.
 
-    With --wait the exit code tells how the task's own runs ended: 0 completed, 10 failed, 11 cancelled, 12 timed out.
+    With --wait the exit code tells how the task's own runs ended: 0 completed, 10 failed or
+    quarantined, 11 cancelled or skipped, 12 timed out.
     Of a task with unique runs the answer may be the run that is there already.
 
     Parameters

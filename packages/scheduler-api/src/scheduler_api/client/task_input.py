@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from scheduler_api.client.client_error import UsageError
-from scheduler_api.client.dispatch_flags import DispatchFlags
 from scheduler_api.client.flow_flags import read_schema
+from scheduler_api.client.run_flags import RunFlags
 from scheduler_core.errors import Problem
 
 _WHAT = Group("What to run", sort_key=10)
@@ -18,7 +18,7 @@ _HOW = Group("How", sort_key=30)
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class TaskFlags(DispatchFlags):
+class TaskFlags(RunFlags):
     """The fields of a task that can be given as flags; None means that the flag was not given."""
 
     type: Annotated[
@@ -48,10 +48,6 @@ class TaskFlags(DispatchFlags):
     ] = None
     queue: Annotated[str | None, Parameter(group=_HOW, help="Queue whose workers take the runs [default].")] = None
     priority: Annotated[int | None, Parameter(group=_HOW, help="Greater goes first [5].")] = None
-    timeout: Annotated[
-        str | None, Parameter(group=_HOW, help="Seconds that an attempt may take, or none for no limit [300].")
-    ] = None
-    max_retries: Annotated[int | None, Parameter(group=_HOW, help="How often a failed run is tried again [0].")] = None
     namespace: Annotated[str | None, Parameter(group=_HOW, help="Namespace of the task [default].")] = None
     description: Annotated[str | None, Parameter(group=_HOW, help="A sentence for people.")] = None
 
@@ -68,9 +64,8 @@ class TaskFlags(DispatchFlags):
         fields.update(self.dispatch_fields())
         if self.parameters_schema is not None:
             fields["parameters_schema"] = read_schema(self.parameters_schema)
-        if self.timeout is not None:
-            fields["timeout_seconds"] = _timeout(self.timeout)
-        for name in ("queue", "priority", "max_retries", "namespace", "description"):
+        fields.update(self.run_fields())
+        for name in ("queue", "priority", "namespace", "description"):
             if (value := getattr(self, name)) is not None:
                 fields[name] = value
         return fields
@@ -150,15 +145,3 @@ def _add_pairs(pairs: Sequence[str], parameters: dict[str, Any]) -> Iterator[Pro
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _timeout(text: str) -> float | None:
-    if text.lower() == "none":
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise UsageError([Problem("--timeout", f"'{text}' must be a number of seconds above 0, or none.")])
-    return seconds

@@ -8,6 +8,7 @@ from typing import Any
 from scheduler_api.client.dispatch_words import task_dispatch_fields
 from scheduler_api.client.human_time import parse_instant, show_duration, show_instant
 from scheduler_api.client.task_flow_words import show_dependencies, task_flow_fields
+from scheduler_api.client.task_time_words import time_fields
 
 TASK_HEADINGS = ("ID", "NAME", "STATUS", "TYPE", "SCHEDULE", "NEXT RUN", "AFTER")
 
@@ -27,7 +28,6 @@ def task_row(task: Mapping[str, Any]) -> list[str]:
 
 def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
     """One task in full: the definition first, then what became of it."""
-    retry = task.get("retry") or {}
     next_run = task.get("next_run_at")
     pairs = [
         ("Name", str(task["name"])),
@@ -43,13 +43,11 @@ def task_fields(task: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if next_run is not None and _zone_name(task) != "UTC":
         pairs.append(("", show_instant(next_run, UTC)))
-    timeout = task.get("timeout_seconds")
     pairs += [
         ("After", show_dependencies(task.get("dependencies"), in_full=True)),
         *task_flow_fields(task),
         ("Queue", f"{task['queue']}, priority {task['priority']}"),
-        ("Time-out", "none" if timeout is None else show_duration(float(timeout))),
-        ("Retries", _retries(int(task.get("max_retries") or 0), retry)),
+        *time_fields(task),
         *task_dispatch_fields(task),
         ("Late slots", _late_slots(task)),
         ("Overlap", str(task.get("overlap") or "allow")),
@@ -130,15 +128,3 @@ def _late_slots(task: Mapping[str, Any]) -> str:
 def _schema(task: Mapping[str, Any]) -> list[tuple[str, str]]:
     schema = task.get("parameters_schema")
     return [] if schema is None else [("Schema", json.dumps(schema, indent=2, ensure_ascii=False))]
-
-
-def _retries(max_retries: int, retry: Mapping[str, Any]) -> str:
-    if max_retries == 0:
-        return "none"
-    delay = float(retry.get("delay_seconds", 10.0))
-    factor = float(retry.get("multiplier", 2.0))
-    longest = float(retry.get("max_delay_seconds", 3600.0))
-    return (
-        f"up to {max_retries}, after {show_duration(delay)}, then {factor:g} times as long each, "
-        f"at most {show_duration(longest)}"
-    )

@@ -1,7 +1,6 @@
 """Operations on runs."""
 
 from litestar import Response
-from litestar.response import Stream
 
 from scheduler_api.dependencies import RunId, TaskRuns
 from scheduler_api.handlers.answers import json_answer, page_answer, repeated_header
@@ -45,25 +44,20 @@ async def cancel_task_run(request: ApiRequest, run_id: RunId, task_runs: TaskRun
     return json_answer(await task_runs.cancel(run_id))
 
 
+async def pause_task_run(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes]:
+    """Let it stand still."""
+    read_query(request)
+    return json_answer(await task_runs.pause(run_id, pause=True))
+
+
+async def resume_task_run(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes]:
+    """Let it go on."""
+    read_query(request)
+    return json_answer(await task_runs.pause(run_id, pause=False))
+
+
 async def retry_task_run(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes]:
     """Once more, as a new run."""
     read_query(request)
     outcome = await task_runs.retry(run_id, await once_key(request))
     return json_answer(outcome.result, 201, repeated_header(outcome.repeated))
-
-
-async def show_task_run_logs(request: ApiRequest, run_id: RunId, task_runs: TaskRuns) -> Response[bytes] | Stream:
-    """What it printed: a page of entries, or with ``Accept: text/plain`` all of it as it was printed."""
-    query = read_query(request)
-    place = query["after"] or query["cursor"] or (0, 0)
-    if _wants_text(request):
-        await task_runs.get(run_id)
-        return Stream(task_runs.log_text(run_id, after=place), media_type="text/plain; charset=utf-8", status_code=200)
-    entries = await task_runs.log(run_id, after=place, limit=query["limit"] + 1)
-    return page_answer(entries, query["limit"], "log", "attempt", "sequence")
-
-
-def _wants_text(request: ApiRequest) -> bool:
-    """Whether text is asked for and JSON is not: a browser's */* gets JSON."""
-    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
-    return "text/plain" in accepted and "application/json" not in accepted

@@ -51,6 +51,16 @@ class QueryParameter(NamedTuple):
 
 LIMIT = QueryParameter("limit", "integer", "How many items the page may have.", PAGE_ITEMS, 1, PAGE_ITEMS_MAX)
 LOG_LIMIT = QueryParameter("limit", "integer", "How many entries the page may have.", 1000, 1, 1000)
+ATTEMPT = QueryParameter("attempt", "integer", "Only output of this attempt.", low=1, high=2**31 - 1)
+STREAM = QueryParameter("stream", "choice", "Only output of this stream.", choices=("stdout", "stderr", "log"))
+SINCE = QueryParameter("since", "instant", "Only lines that came at this instant or later.")
+TAIL = QueryParameter("tail", "integer", "Only the last so many lines.", low=1, high=10_000)
+FROM_LINE = QueryParameter(
+    "from_line", "integer", "Only lines from this number on, of one attempt: the last one unless it is named.", low=1
+)
+LINES = QueryParameter("lines", "integer", "How many lines from from_line on, 1000 unless given.", low=1, high=10_000)
+SEARCH = QueryParameter("search", "text", "Only lines that contain this text.")
+PATTERN = QueryParameter("pattern", "text", "Only lines that this regular expression of PostgreSQL fits.")
 NAMESPACE = QueryParameter("namespace", "text", "The namespace of the task's name.", DEFAULT_NAMESPACE)
 NAMESPACE_OF_LIMIT = QueryParameter("namespace", "text", "The namespace of the limit's name.", DEFAULT_NAMESPACE)
 IN_NAMESPACE = QueryParameter("namespace", "text", "Only items of this namespace; without it those of all.")

@@ -9,12 +9,13 @@ from scheduler_api.schemas.dependency_input import read_dependencies
 from scheduler_api.schemas.dispatch_input import DISPATCH_FIELDS, read_dispatch
 from scheduler_api.schemas.object_reader import read_object
 from scheduler_api.schemas.parameter_input import definition_schema_problems
+from scheduler_api.schemas.retry_schema import RetryBody, retry_policy
 from scheduler_api.schemas.schedule_input import in_timezone, read_schedule, timezone_problems
-from scheduler_api.schemas.task_schema import READ_ONLY_FIELDS, RetryBody, TaskBody
+from scheduler_api.schemas.task_schema import READ_ONLY_FIELDS, TaskBody
 from scheduler_core.decisions.schedule_check import check_schedule
 from scheduler_core.decisions.task_rules import check_definition
 from scheduler_core.errors import InvalidInputError, Problem
-from scheduler_core.models import FLOW_TASK_TYPE, RetryPolicy, Schedule, TaskDefinition
+from scheduler_core.models import FLOW_TASK_TYPE, Schedule, TaskDefinition
 
 
 class ReadTask(NamedTuple):
@@ -89,7 +90,7 @@ def _fields(
         fields["dependencies"], dependency_problems = read_dependencies(fields["dependencies"])
     if "retry" in values:
         retry: RetryBody = values["retry"]
-        fields["retry"] = RetryPolicy(**msgspec.structs.asdict(retry))
+        fields["retry"] = retry_policy(retry)
     timezone: str | None = values.get("timezone")
     if "schedule" in document:
         fields["schedule"], problems = read_schedule(document["schedule"], timezone)

@@ -8,6 +8,7 @@ import msgspec
 from scheduler_api.schemas.dependency_schema import DependencyBody, dependency_bodies
 from scheduler_api.schemas.dispatch_schema import UniqueBody, UniqueView, kept, unique_view
 from scheduler_api.schemas.limit_schema import AppliedLimit, LimitBody
+from scheduler_api.schemas.retry_schema import RetryBody, RetryView, retry_view
 from scheduler_api.schemas.schedule_schema import ScheduleBody, schedule_body
 from scheduler_core.decisions.pause_windows import is_paused
 from scheduler_core.models import (
@@ -20,20 +21,10 @@ from scheduler_core.models import (
     DispatchOptions,
     MisfirePolicy,
     OverlapPolicy,
-    RetryPolicy,
     SlotPolicies,
     Task,
     TaskStatus,
 )
-
-
-class RetryBody(msgspec.Struct, kw_only=True):
-    """How long to wait before a failed run is tried again: delay x multiplier^failures, capped, then jittered."""
-
-    delay_seconds: float = RetryPolicy().delay_seconds
-    multiplier: float = RetryPolicy().multiplier
-    max_delay_seconds: float = RetryPolicy().max_delay_seconds
-    jitter: float = RetryPolicy().jitter
 
 
 class TaskBody(msgspec.Struct, kw_only=True):
@@ -59,6 +50,10 @@ class TaskBody(msgspec.Struct, kw_only=True):
     `fairness_weight`, a number or an expression. `background` runs come after all others, but for their guaranteed
     share. Finished runs are kept for `keep`, text with a unit such as 30d, and at most the last `keep_runs` (null: as
     the dispatchers are set). A run that has lost its worker `max_losses` times is QUARANTINED.
+
+    An attempt is told after `soft_timeout_seconds` that it is to end, and stopped after `timeout_seconds`. A run that
+    no worker has begun `queue_timeout_seconds` after it could have been is TIMEOUT, and so is one all of whose attempts
+    together, with the waits between them, take `total_timeout_seconds`. Null means no limit.
     """
 
     name: str
@@ -100,6 +95,9 @@ class TaskBody(msgspec.Struct, kw_only=True):
     keep: str | None = None
     keep_runs: int | None = None
     max_losses: int = DispatchOptions().max_losses
+    soft_timeout_seconds: float | None = None
+    queue_timeout_seconds: float | None = None
+    total_timeout_seconds: float | None = None
     namespace: str = DEFAULT_NAMESPACE
     description: str = ""
 
@@ -121,15 +119,6 @@ class TaskListFrame(msgspec.Struct, kw_only=True):
     tasks: list[Any]
     limits: list[Any] = []
     dry_run: bool = False
-
-
-class RetryView(msgspec.Struct, kw_only=True):
-    """A task's retry policy in an answer, with its defaults written out."""
-
-    delay_seconds: float
-    multiplier: float
-    max_delay_seconds: float
-    jitter: float
 
 
 class TaskView(msgspec.Struct, kw_only=True):
@@ -181,6 +170,9 @@ class TaskView(msgspec.Struct, kw_only=True):
     keep: str | None
     keep_runs: int | None
     max_losses: int
+    soft_timeout_seconds: float | None
+    queue_timeout_seconds: float | None
+    total_timeout_seconds: float | None
     schedule_seed: int
     next_run_at: datetime | None
     created_at: datetime
@@ -205,7 +197,7 @@ def task_view(task: Task) -> TaskView:
         dependencies=dependency_bodies(task.dependencies),
         unique=None if task.unique is None else unique_view(task.unique),
         keep=kept(task),
-        retry=RetryView(**{name: getattr(task.retry, name) for name in RetryView.__struct_fields__}),
+        retry=retry_view(task.retry),
     )
 
 

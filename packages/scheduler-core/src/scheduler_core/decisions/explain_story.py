@@ -18,6 +18,7 @@ _SKIPS = {
     SkipReason.DEPENDENCY_UNMET: "a dependency on an interval was not met",
     SkipReason.GROUP_FAILED: "too many runs of its group had failed",
     SkipReason.WORKER_GONE: "the worker that it was meant for was gone",
+    SkipReason.JOB_ASKED: "its job found nothing to do",
 }
 
 
@@ -112,6 +113,7 @@ def _course(case: RunCase) -> Iterator[StoryPart]:
             f"'{run.task_type}', priority {run.priority}{after}.",
             at=run.started_at,
         )
+    yield from _time(run)
     if run.group_size is not None:
         yield StoryPart(message=f"It {stands_for(run)}.")
     if run.cancel_requested and not run.status.is_final:
@@ -125,6 +127,20 @@ def _course(case: RunCase) -> Iterator[StoryPart]:
             message=f"It has lost {lost} and is not tried again by itself: see `scheduler quarantine show {run.id}`, "
             f"then `scheduler quarantine release {run.id}` or `scheduler quarantine discard {run.id}`."
         )
+
+
+def _time(run: RunSituation) -> Iterator[StoryPart]:
+    if run.paused_at is not None:
+        yield StoryPart(
+            message="It was paused and stands still, with its time-outs, in its place at the worker: `scheduler run "
+            f"resume {run.id}` lets it go on.",
+            at=run.paused_at,
+        )
+    elif run.pause_requested:
+        yield StoryPart(message="It is to be paused; its worker has not said yet that it stands still.")
+    if run.start_before is not None and not run.status.is_final:
+        setting = "total_timeout_seconds" if run.attempt else "queue_timeout_seconds"
+        yield StoryPart(message=f"It is given up unless a worker begins it by {show(run.start_before)} ({setting}).")
 
 
 def _ending(run: RunSituation) -> str:

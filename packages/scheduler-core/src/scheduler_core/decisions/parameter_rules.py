@@ -3,17 +3,20 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from scheduler_core.decisions.http_option_rules import HTTP_OPTIONS, http_option_problems
+from scheduler_core.decisions.job_caps import caps_problems
 from scheduler_core.decisions.nearest import hint
+from scheduler_core.decisions.python_option_rules import PYTHON_OPTIONS, python_option_problems
+from scheduler_core.decisions.url_rules import url_problem
 from scheduler_core.errors import Problem
 
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "shell": ("command", "shell", "env", "working_dir", "values"),
-    "http": ("method", "url", "headers", "body", "expected_status", "values"),
-    "python": ("callable", "args", "kwargs"),
+    "shell": ("command", "shell", "env", "working_dir", "caps", "run_as", "nice", "values"),
+    "http": ("method", "url", "headers", "body", "expected_status", *HTTP_OPTIONS, "values"),
+    "python": ("callable", "args", "kwargs", *PYTHON_OPTIONS),
 }
 BUILT_IN_TASK_TYPES = frozenset(_KEYS)
 
@@ -23,6 +26,7 @@ TEXT_PARAMETERS: Mapping[str, frozenset[str]] = {
 }
 """The parameters that consist of texts, by task type: what their templates give is made text."""
 
+_NICE_MAX = 19
 _CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -82,6 +86,12 @@ def _check_shell(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _check_argv(command, shell)
     yield from _check_text_map("env", parameters.get("env"), _environment_problem)
     yield from _check_text("working_dir", parameters.get("working_dir"))
+    yield from _check_text("run_as", parameters.get("run_as"))
+    if (caps := parameters.get("caps")) is not None:
+        yield from (("caps", problem) for problem in caps_problems(caps))
+    nice = parameters.get("nice")
+    if nice is not None and (not isinstance(nice, int) or isinstance(nice, bool) or not 0 <= nice <= _NICE_MAX):
+        yield "nice", f"nice is {nice!r:.80}. Give a whole number from 0 to {_NICE_MAX}; the greater, the nicer."
     yield from _check_values(parameters)
 
 
@@ -111,7 +121,7 @@ def _check_http(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     method = parameters.get("method", "GET")
     if not isinstance(method, str) or method.upper() not in HTTP_METHODS:
         yield "method", f"{method!r:.80} is no method this task type sends. Use one of {', '.join(HTTP_METHODS)}."
-    if (problem := _url_problem(parameters.get("url"))) is not None:
+    if (problem := url_problem(parameters.get("url"))) is not None:
         yield "url", problem
     yield from _check_text_map("headers", parameters.get("headers"), _header_problem)
     expected = parameters.get("expected_status")
@@ -121,31 +131,15 @@ def _check_http(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for status in statuses:
         if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
             yield "expected_status", f"{status!r:.80} is no HTTP status. Use numbers from 100 to 599: one, or a list."
+    yield from http_option_problems(parameters)
     yield from _check_values(parameters)
-
-
-def _url_problem(url: Any) -> str | None:
-    if url is None:
-        return "An http task needs url."
-    if not isinstance(url, str):
-        return f"url is a string, not {_kind(url)}."
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        return f"'{url[:200]}' is no URL: {error}."
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return f"'{url[:200]}' is no URL this task type can call. Write http://host/path or https://host/path."
-    if any(character <= " " or character == "\x7f" for character in url):
-        return f"'{url[:200]}' contains a space or control character. Write it as %20."
-    return None
 
 
 def _header_problem(name: str, value: str) -> str | None:
     if not _HEADER_NAME.fullmatch(name):
         return f"'{name[:80]}' cannot be the name of a header."
-    if any(character in "\r\n\0" for character in value):
-        return f"The value of '{name[:80]}' contains a line break or NUL, which a header cannot carry."
+    if any((character < " " and character != "\t") or character == "\x7f" for character in value):
+        return f"The value of '{name[:80]}' contains a line break or control character, which a header cannot carry."
     return None
 
 
@@ -161,6 +155,7 @@ def _check_python(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     kwargs = parameters.get("kwargs")
     if kwargs is not None and not isinstance(kwargs, Mapping):
         yield "kwargs", f"kwargs is an object of names and values, not {_kind(kwargs)}."
+    yield from python_option_problems(parameters)
 
 
 def _check_text(key: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from scheduler_core.models import FlowOptions, TaskDefinition
 
 _RESULT_KEYS: Mapping[str, tuple[str, ...]] = {
     "shell": ("exit_code",),
-    "http": ("status", "headers", "body", "is_truncated"),
+    "http": ("status", "headers", "body", "extracted", "is_truncated"),
 }
 
 

@@ -1,6 +1,5 @@
 """Whether a task definition can be accepted. Every problem is told at once."""
 
-import math
 from collections.abc import Collection, Iterator
 
 import msgspec
@@ -12,17 +11,18 @@ from scheduler_core.decisions.label_rules import label_problem
 from scheduler_core.decisions.name_rules import name_problems
 from scheduler_core.decisions.nearest import hint
 from scheduler_core.decisions.parameter_rules import check_parameters
+from scheduler_core.decisions.retry_check import check_retry
 from scheduler_core.decisions.schedule_check import check_schedule
 from scheduler_core.decisions.slot_plan import RUNS_MAX
 from scheduler_core.decisions.templates import template_problems
 from scheduler_core.decisions.templating.markers import template_texts
+from scheduler_core.decisions.timeout_check import check_timeouts
 from scheduler_core.errors import Problem
-from scheduler_core.models import RetryPolicy, TaskDefinition
+from scheduler_core.models import TaskDefinition
 
 DESCRIPTION_LENGTH_MAX = 10_000
 MAX_RETRIES_MAX = 100
 PARAMETERS_BYTES_MAX = 1_048_576
-SECONDS_MAX = 7 * 86_400.0
 GRACE_SECONDS_MAX = 366 * 86_400.0
 MISFIRE_RUNS_MAX = RUNS_MAX
 
@@ -40,7 +40,8 @@ def check_definition(definition: TaskDefinition, task_types: Collection[str] | N
     problems += _check_task_type(definition.task_type, task_types)
     problems += _check_label("queue", definition.queue)
     problems += _check_numbers(definition)
-    problems += _check_retry(definition.retry)
+    problems += check_timeouts(definition)
+    problems += check_retry(definition.retry)
     problems += _check_misfire(definition)
     problems += _check_parameters(definition)
     if definition.schedule is not None:
@@ -70,32 +71,8 @@ def _check_task_type(task_type: str, task_types: Collection[str] | None) -> Iter
 def _check_numbers(definition: TaskDefinition) -> Iterator[Problem]:
     if not 1 <= definition.priority <= 10:
         yield Problem("priority", f"priority is from 1 (last) to 10 (first), not {definition.priority}.")
-    timeout = definition.timeout_seconds
-    if timeout is not None and not 0 < timeout <= SECONDS_MAX:  # false for NaN, too
-        yield Problem(
-            "timeout_seconds",
-            f"timeout_seconds is more than 0 and at most {SECONDS_MAX:.0f} (7 days), not {timeout:g}. "
-            "Null means no limit.",
-        )
     if not 0 <= definition.max_retries <= MAX_RETRIES_MAX:
         yield Problem("max_retries", f"max_retries is from 0 to {MAX_RETRIES_MAX}, not {definition.max_retries}.")
-
-
-def _check_retry(retry: RetryPolicy) -> Iterator[Problem]:
-    for field, value, low, high in (
-        ("delay_seconds", retry.delay_seconds, 0.0, SECONDS_MAX),
-        ("multiplier", retry.multiplier, 1.0, 100.0),
-        ("max_delay_seconds", retry.max_delay_seconds, 0.0, SECONDS_MAX),
-        ("jitter", retry.jitter, 0.0, 1.0),
-    ):
-        if math.isnan(value) or not low <= value <= high:
-            yield Problem(f"retry.{field}", f"{field} is from {low:g} to {high:.0f}, not {value:g}.")
-    if retry.delay_seconds > retry.max_delay_seconds >= 0:
-        yield Problem(
-            "retry.delay_seconds",
-            f"delay_seconds {retry.delay_seconds:g} is above max_delay_seconds {retry.max_delay_seconds:g}. "
-            "Raise max_delay_seconds too.",
-        )
 
 
 def _check_misfire(definition: TaskDefinition) -> Iterator[Problem]:

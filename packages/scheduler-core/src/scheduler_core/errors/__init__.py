@@ -23,7 +23,7 @@ from scheduler_core.errors.task_run_error import (
     TaskRunStateError,
 )
 from scheduler_core.errors.template_error import TemplateError
-from scheduler_core.errors.worker_error import SessionFencedError, WorkerIdTakenError
+from scheduler_core.errors.worker_error import SessionFencedError, WorkerIdTakenError, WorkerNotFoundError
 
 __all__ = [
     "AlreadyExistsError",
@@ -57,4 +57,5 @@ __all__ = [
     "TemplateError",
     "UnknownConfigKeyError",
     "WorkerIdTakenError",
+    "WorkerNotFoundError",
 ]

@@ -1,5 +1,6 @@
 """Worker sessions that cannot begin or have been lost."""
 
+from scheduler_core.errors.repository_error import NotFoundError
 from scheduler_core.errors.scheduler_error import SchedulerError
 
 
@@ -23,3 +24,12 @@ class SessionFencedError(SchedulerError):
     def __init__(self, session_id: int) -> None:
         super().__init__(f"Worker session {session_id} is no longer alive; its runs have been given to others.")
         self.session_id = session_id
+
+
+class WorkerNotFoundError(NotFoundError):
+    """No worker has ever had this id."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"There is no worker '{reference[:200]}', and no session with that id. `scheduler worker list` shows all."
+        )

@@ -1,7 +1,7 @@
 """What others must be able to do: typing Protocols, each with the promise its callers rely on."""
 
 from scheduler_core.interfaces.clock import Clock
-from scheduler_core.interfaces.component import Component, ComponentContext, ReloadableComponent
+from scheduler_core.interfaces.component import Component, ComponentContext, ReloadableComponent, WatchedComponent
 from scheduler_core.interfaces.dispatch_repository import DispatchRepository
 from scheduler_core.interfaces.dispatch_strategy import DispatchStrategy
 from scheduler_core.interfaces.dispatcher_repository import DispatcherRepository
@@ -23,9 +23,9 @@ from scheduler_core.interfaces.repository import (
     TaskRunRepository,
     WorkerSessionRepository,
 )
-from scheduler_core.interfaces.repository_answer import Settlement, StandingSchedule
+from scheduler_core.interfaces.repository_answer import FoundLines, Settlement, StandingSchedule
 from scheduler_core.interfaces.retention_repository import RetentionRepository
-from scheduler_core.interfaces.task_executor import RunContext, RunOutcome, RunOutput, TaskExecutor
+from scheduler_core.interfaces.task_executor import RunContext, RunNotice, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.interfaces.unique_run_repository import UniqueRunRepository
 from scheduler_core.interfaces.unit_of_work import Store, UnitOfWork
 
@@ -41,6 +41,7 @@ __all__ = [
     "ExplanationRepository",
     "FlowRepository",
     "FlowViewRepository",
+    "FoundLines",
     "IdempotencyRepository",
     "IntervalRepository",
     "LedgerRepository",
@@ -51,6 +52,7 @@ __all__ = [
     "RetentionRepository",
     "RunContext",
     "RunLogRepository",
+    "RunNotice",
     "RunOutcome",
     "RunOutput",
     "ScheduleRepository",
@@ -63,5 +65,6 @@ __all__ = [
     "TaskRunRepository",
     "UniqueRunRepository",
     "UnitOfWork",
+    "WatchedComponent",
     "WorkerSessionRepository",
 ]

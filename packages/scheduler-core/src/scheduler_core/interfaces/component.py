@@ -1,11 +1,12 @@
 """A part of the system that runs in a process of its own, or beside others in one."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import asyncio
+
     from scheduler_core.config import Settings
     from scheduler_core.interfaces.clock import Clock
 
@@ -46,7 +47,7 @@ class Component(Protocol):
     def is_enabled(cls, settings: "Settings") -> bool:
         """Whether the configuration wants it under `scheduler up`."""
 
-    async def run(self, ready: Callable[[str], None], stopping: asyncio.Event) -> None:
+    async def run(self, ready: Callable[[str], None], stopping: "asyncio.Event") -> None:
         """Open what is needed, call `ready` once with a line for people, and work until `stopping` is set.
 
         Then drain and return. Returning earlier, or raising, stops the whole process with an error. Cancelling
@@ -63,4 +64,18 @@ class ReloadableComponent(Protocol):
 
         Called while `run` is under way or when it has ended. Raises ConfigError before anything is changed when a
         value cannot be used; then it is called again with the old settings.
+        """
+
+
+@runtime_checkable
+class WatchedComponent(Protocol):
+    """A Component that can tell while it runs whether it still works, beyond that the loop of its process turns."""
+
+    name: ClassVar[str]
+
+    def is_working(self) -> bool:
+        """Whether it does what it is there for; what is away outside of this process does not count.
+
+        Called from the process's loop several times within the patience of its service manager; False each time makes
+        that end the process.
         """

@@ -4,11 +4,17 @@ Every method belongs to a `UnitOfWork` (see unit_of_work). `now` is None in prod
 clock counts; tests and simulations pass an instant. All raise StoreUnavailableError when the store is away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from scheduler_core.interfaces.repository_answer import Settlement, StandingSchedule
+from scheduler_core.interfaces.repository_answer import (
+    FoundLines,
+    HoldingSession,
+    LateRuns,
+    Settlement,
+    StandingSchedule,
+)
 from scheduler_core.models import (
     ApiKey,
     ClaimedRun,
@@ -18,11 +24,15 @@ from scheduler_core.models import (
     FlowRequest,
     HeldRun,
     Lane,
+    LogFilter,
     NewWorkerSession,
+    PauseReport,
     ReapedRun,
     RunChange,
     RunKey,
     RunLogEntry,
+    RunNews,
+    RunProgress,
     RunStatistics,
     ScheduleAdvance,
     SchedulePeriod,
@@ -43,6 +53,7 @@ from scheduler_core.models import (
 )
 from scheduler_core.models.dispatch import StreamClass
 from scheduler_core.models.task_link import TaskLink
+from scheduler_core.models.worker import RunOnWorker
 
 
 class TaskRepository(Protocol):
@@ -189,8 +200,18 @@ class TaskRunRepository(Protocol):
         Raises SessionFencedError when the session is not alive and nothing was recorded.
         """
 
-    async def hand_back(self, session_id: int, runs: Sequence[RunKey], now: datetime | None = None) -> list[RunChange]:
-        """Give up attempts without an outcome: back to PENDING (or CANCELLED when flagged), attempt not refunded."""
+    async def hand_back(
+        self,
+        session_id: int,
+        runs: Sequence[RunKey],
+        now: datetime | None = None,
+        *,
+        delay_seconds: float = 0.0,
+    ) -> list[RunChange]:
+        """Give up attempts without an outcome: back to PENDING (or CANCELLED when flagged), attempt not refunded.
+
+        With `delay_seconds` they are offered again so much later, twice as much at each hand-back, a minute at most.
+        """
 
     async def settle(self, limit: int, run_ids: Sequence[int] | None = None, now: datetime | None = None) -> Settlement:
         """Tell the runs and the schedules that wait for finished ones.
@@ -216,6 +237,29 @@ class TaskRunRepository(Protocol):
         A group takes its runs with it and ends when they have. Final runs are left as they are; all ids that exist are
         answered with where they stand, PENDING for a group that waits for that.
         """
+
+    async def ask_for_pause(self, run_id: int, *, pause: bool) -> HoldingSession | None:
+        """Ask that a RUNNING run stands still, or goes on: its worker sees the flag. Any other is left as it is.
+
+        None when there is no such run. One that is being cancelled is not asked to stand still.
+        """
+
+    async def report_pauses(
+        self, session_id: int, reports: Mapping[RunKey, PauseReport], now: datetime | None = None
+    ) -> None:
+        """What has come of that, for attempts that this session still holds; of others nothing changes.
+
+        What it stood still is no part of the time that all attempts together may take. Raises SessionFencedError.
+        """
+
+    async def give_up_late(self, limit: int, now: datetime | None = None) -> LateRuns:
+        """End up to `limit` runs that should have been begun by now as TIMEOUT, and settle them.
+
+        They waited too long for their first start, or the time of all their attempts is over.
+        """
+
+    async def seconds_to_late(self, now: datetime | None = None) -> float | None:
+        """Seconds by the database's clock until the next run is to be given up so; None when none ever is."""
 
     async def active(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
         """The runs of these tasks that have not ended, as (task id, run id) in ascending order of the latter."""
@@ -257,13 +301,45 @@ class TaskRunRepository(Protocol):
 
 
 class RunLogRepository(Protocol):
-    """The output of runs."""
+    """The output of runs, and what they say of their progress."""
 
     async def append(self, session_id: int, entries: Sequence[RunLogEntry]) -> int:
         """Store output of attempts that this session still holds; returns how many entries were taken."""
 
-    async def read(self, run_id: int, *, after: tuple[int, int] = (0, 0), limit: int = 1000) -> list[RunLogEntry]:
-        """Entries after (attempt, sequence), in that order."""
+    async def report_progress(
+        self, session_id: int, progress: Mapping[RunKey, RunProgress], now: datetime | None = None
+    ) -> int:
+        """Store the progress of attempts that this session still holds; returns of how many it was taken."""
+
+    async def read(
+        self, run_id: int, *, after: tuple[int, int] = (0, 0), limit: int = 1000, only: LogFilter | None = None
+    ) -> list[RunLogEntry]:
+        """Entries after (attempt, sequence), in that order; fewer than `limit` where they are long, none at the end."""
+
+    async def tail(self, run_id: int, lines: int, *, only: LogFilter | None = None) -> list[RunLogEntry]:
+        """The entries that have the last so many lines, less where those are very long; `since` does not count."""
+
+    async def range(
+        self, run_id: int, from_line: int, to_line: int, *, only: LogFilter | None = None
+    ) -> list[RunLogEntry]:
+        """The entries that have these lines of one attempt, the last one unless it is named; `since` does not count."""
+
+    async def search(
+        self,
+        run_id: int,
+        *,
+        text: str | None = None,
+        pattern: str | None = None,
+        after: tuple[int, int] = (0, 0),
+        only: LogFilter | None = None,
+    ) -> FoundLines:
+        """The lines that contain `text`, or that the regular expression fits, in the next entries; maybe none yet.
+
+        Looks at a bounded number of entries. Raises InvalidInputError for what is no regular expression.
+        """
+
+    async def news(self, run_id: int) -> RunNews | None:
+        """Where a run stands; None when there is no such run."""
 
 
 class WorkerSessionRepository(Protocol):
@@ -286,11 +362,23 @@ class WorkerSessionRepository(Protocol):
         """Declare the live session of exactly this process LOST and free its runs, lease or not."""
 
     async def renew(
-        self, session_id: int, draining: bool = False, now: datetime | None = None, places: int | None = None
+        self,
+        session_id: int,
+        draining: bool = False,
+        now: datetime | None = None,
+        places: int | None = None,
+        load: Mapping[str, float] | None = None,
     ) -> list[HeldRun] | None:
         """Extend the lease and return the RUNNING runs of the session; None when the session is not alive.
 
-        `places` is how many it has from now on, None for as many as before.
+        `places` is how many it has from now on, and `load` what is told of its host; None leaves what there was.
+        """
+
+    async def drain(self, worker_id: str, drained: bool) -> None:
+        """Let a worker take nothing new from now on, or take runs again; what it holds goes on.
+
+        When this has been answered and committed, no run starts there that had not started before. It holds for the
+        worker's newest session, alive or not, and for those after it.
         """
 
     async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
@@ -316,6 +404,15 @@ class WorkerSessionRepository(Protocol):
         self, *, alive_only: bool = False, before_id: int | None = None, limit: int = 50
     ) -> list[WorkerSession]:
         """A page of sessions, newest first."""
+
+    async def newest(self, reference: str) -> WorkerSession:
+        """The newest session of the worker with this id, or else of the one that a session's id names.
+
+        Raises NotFoundError.
+        """
+
+    async def held_by(self, session_id: int, limit: int = 100) -> list[RunOnWorker]:
+        """The runs that a session holds now, the oldest first."""
 
 
 class ApiKeyRepository(Protocol):

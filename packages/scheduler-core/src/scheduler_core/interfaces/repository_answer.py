@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from scheduler_core.models import CreatedRun, Schedule, TaskStatus
+from scheduler_core.models import CreatedRun, RunLogEntry, Schedule, TaskRunStatus, TaskStatus
 
 
 class Settlement(NamedTuple):
@@ -16,6 +16,21 @@ class Settlement(NamedTuple):
 
     released: list[CreatedRun]
     is_later: bool = False
+
+
+class LateRuns(NamedTuple):
+    """How many runs were given up because they had not been begun in time, and what that led to."""
+
+    given_up: int
+    settlement: Settlement
+
+
+class HoldingSession(NamedTuple):
+    """Where a run stands, and the session that holds it, or did."""
+
+    status: TaskRunStatus
+    session_id: int | None
+    cancel_requested: bool
 
 
 class StandingSchedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,3 +48,10 @@ class StandingSchedule(msgspec.Struct, frozen=True, kw_only=True):
     next_due_at: datetime | None
     awaits_run_id: int | None
     now: datetime
+
+
+class FoundLines(NamedTuple):
+    """Lines that were found, and after which (attempt, sequence) to look on; None when there was nothing to look at."""
+
+    entries: list[RunLogEntry]
+    last: tuple[int, int] | None

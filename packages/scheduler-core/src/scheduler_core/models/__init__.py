@@ -7,6 +7,7 @@ from scheduler_core.models.flow_options import ALL_SUCCESS, FLOW_TASK_TYPE, Flow
 from scheduler_core.models.limit import Limit, LimitDefinition, LimitKeyState, LimitUse
 from scheduler_core.models.message import DISPATCHERS, RING_VERSION, Ring, session_address
 from scheduler_core.models.run_inputs import RunInputs, UpstreamRun
+from scheduler_core.models.run_options import RunOptions
 from scheduler_core.models.schedule import (
     DueSchedule,
     MisfirePolicy,
@@ -42,9 +43,13 @@ from scheduler_core.models.task_run import (
     TRANSITIONS,
     ClaimedRun,
     FinishedRun,
+    LogFilter,
+    PauseReport,
     RunChange,
     RunKey,
     RunLogEntry,
+    RunNews,
+    RunProgress,
     RunStatistics,
     RunTrigger,
     SkipReason,
@@ -90,12 +95,14 @@ __all__ = [
     "LimitDefinition",
     "LimitKeyState",
     "LimitUse",
+    "LogFilter",
     "MisfirePolicy",
     "NewWorkerSession",
     "OnGap",
     "OnOverlap",
     "OnUnmet",
     "OverlapPolicy",
+    "PauseReport",
     "PauseWindow",
     "ReapedRun",
     "RetryPolicy",
@@ -104,6 +111,9 @@ __all__ = [
     "RunInputs",
     "RunKey",
     "RunLogEntry",
+    "RunNews",
+    "RunOptions",
+    "RunProgress",
     "RunStatistics",
     "RunTrigger",
     "Schedule",

@@ -107,6 +107,7 @@ class RunSituation(msgspec.Struct, frozen=True, kw_only=True):
     for, in this flow: `members_ended` have ended, `members_running` run, `members_offered` could be taken by a worker,
     `members_queued` wait for a place in the group, `members_delayed` for their next attempt. `assigned_to` is the
     session that it is meant for since `offered_at`; `claim_at` is its place in the order of claims, None: the first.
+    It is given up when no worker has begun it by `start_before`, and stands still since `paused_at`.
     """
 
     id: int
@@ -153,6 +154,9 @@ class RunSituation(msgspec.Struct, frozen=True, kw_only=True):
     assigned_to: int | None = None
     assigned_worker_id: str | None = None
     offered_at: datetime | None = None
+    start_before: datetime | None = None
+    pause_requested: bool = False
+    paused_at: datetime | None = None
     upstreams: int = 0
     successes: int = 0
     failures_upstream: int = 0

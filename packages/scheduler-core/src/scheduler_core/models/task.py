@@ -9,6 +9,7 @@ import msgspec
 from scheduler_core.models.dependency import Dependency
 from scheduler_core.models.dispatch_options import DEFAULT_MAX_LOSSES, DispatchOptions, UniquePolicy
 from scheduler_core.models.flow_options import ALL_SUCCESS, FlowOptions
+from scheduler_core.models.run_options import RunOptions
 from scheduler_core.models.schedule import MisfirePolicy, OverlapPolicy, Schedule, SlotPolicies
 
 DEFAULT_NAMESPACE = "default"
@@ -31,13 +32,22 @@ class TaskStatus(StrEnum):
 class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How long to wait before a failed run is tried again: delay x multiplier^failures, capped, then jittered.
 
-    `jitter` is the greatest share, up or down, by which a delay is varied: 0.1 is ten per cent.
+    `jitter` is the greatest share, up or down, by which a delay is varied: 0.1 is ten per cent. `delays`, where given,
+    stand in for that growth, one after another, the last one again and again. Where any of the `on_…` lists is given,
+    only failures that one of them fits are tried again: exit codes of programs, HTTP statuses, names of exception
+    classes (dotted or not; their subclasses fit, too), regular expressions that the last output fits. Time-outs are
+    always tried again.
     """
 
     delay_seconds: float = 10.0
     multiplier: float = 2.0
     max_delay_seconds: float = 3600.0
     jitter: float = 0.1
+    delays: tuple[float, ...] = ()
+    on_exit_codes: tuple[int, ...] = ()
+    on_statuses: tuple[int, ...] = ()
+    on_exceptions: tuple[str, ...] = ()
+    on_output: tuple[str, ...] = ()
 
 
 class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,8 +55,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `dependencies` are names of tasks of the same namespace whose runs of the same flow are waited for, and
     dependencies on intervals of other schedules. `parameters_schema` is a JSON Schema that the parameters keep.
-    `timeout_seconds` None means no limit. For what concerns flows see FlowOptions, for
-    what concerns workers, limits and turns DispatchOptions.
+    `timeout_seconds` None means no limit, for other time-outs see RunOptions. For what concerns flows see
+    FlowOptions, for what concerns workers, limits and turns DispatchOptions.
     """
 
     name: str
@@ -89,6 +99,9 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     keep_seconds: float | None = None
     keep_runs: int | None = None
     max_losses: int = DEFAULT_MAX_LOSSES
+    soft_timeout_seconds: float | None = None
+    queue_timeout_seconds: float | None = None
+    total_timeout_seconds: float | None = None
 
     def flow_options(self) -> FlowOptions:
         """What it says about its place in a flow."""
@@ -97,6 +110,10 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def dispatch_options(self) -> DispatchOptions:
         """What it says about how its runs are dispatched."""
         return DispatchOptions(**{name: getattr(self, name) for name in DispatchOptions.__struct_fields__})
+
+    def run_options(self) -> RunOptions:
+        """What it says about the time that its runs may take."""
+        return RunOptions(**{name: getattr(self, name) for name in RunOptions.__struct_fields__})
 
     def slot_policies(self) -> SlotPolicies:
         """What it says about slots that cannot simply run."""
@@ -155,6 +172,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     keep_seconds: float | None = None
     keep_runs: int | None = None
     max_losses: int = DEFAULT_MAX_LOSSES
+    soft_timeout_seconds: float | None = None
+    queue_timeout_seconds: float | None = None
+    total_timeout_seconds: float | None = None
     schedule_seed: int = 0
     next_run_at: datetime | None
     created_at: datetime
@@ -181,3 +201,4 @@ class TaskVersion(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: int
     retry: RetryPolicy
     flow_options: FlowOptions = FlowOptions()
+    run_options: RunOptions = RunOptions()

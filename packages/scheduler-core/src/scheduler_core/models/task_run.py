@@ -39,12 +39,14 @@ _S = TaskRunStatus
 
 TRANSITIONS: Mapping[TaskRunStatus, frozenset[TaskRunStatus]] = MappingProxyType(
     {
-        # admitted | cancelled | not to be run | a group whose runs have ended, or that could not be made
-        _S.PENDING: frozenset({_S.DISPATCHED, _S.CANCELLED, _S.SKIPPED, _S.COMPLETED, _S.FAILED}),
-        # claimed | admission taken back | cancelled | too much of its group has failed
-        _S.DISPATCHED: frozenset({_S.RUNNING, _S.PENDING, _S.CANCELLED, _S.SKIPPED}),
-        # back to PENDING: retry after a failure, hand-back, lost session
-        _S.RUNNING: frozenset({_S.COMPLETED, _S.FAILED, _S.TIMEOUT, _S.CANCELLED, _S.PENDING, _S.QUARANTINED}),
+        # admitted | cancelled | not to be run | a group whose runs have ended, or that could not be made | too late
+        _S.PENDING: frozenset({_S.DISPATCHED, _S.CANCELLED, _S.SKIPPED, _S.COMPLETED, _S.FAILED, _S.TIMEOUT}),
+        # claimed | admission taken back | cancelled | too much of its group has failed | too late
+        _S.DISPATCHED: frozenset({_S.RUNNING, _S.PENDING, _S.CANCELLED, _S.SKIPPED, _S.TIMEOUT}),
+        # back to PENDING: retry after a failure, hand-back, lost session. SKIPPED: the job asked for it.
+        _S.RUNNING: frozenset(
+            {_S.COMPLETED, _S.FAILED, _S.TIMEOUT, _S.CANCELLED, _S.SKIPPED, _S.PENDING, _S.QUARANTINED}
+        ),
         _S.COMPLETED: frozenset(),
         _S.FAILED: frozenset(),
         _S.TIMEOUT: frozenset(),
@@ -84,10 +86,21 @@ class SkipReason(StrEnum):
     """Too many runs of its group had failed before it could start."""
     WORKER_GONE = "WORKER_GONE"
     """The worker that it was meant for ended before it took it."""
+    JOB_ASKED = "JOB_ASKED"
+    """The job itself found that there was nothing to do."""
 
 
 FAILURE_SKIPS = frozenset({SkipReason.UPSTREAM_FAILED, SkipReason.GROUP_FAILED, SkipReason.WORKER_GONE})
 """The reasons that trigger rules downstream take for a failure."""
+
+
+class RunProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a job last said of itself, as far as it did: how much is done (0 to 1), a text, and numbers by name."""
+
+    share: float | None = None
+    text: str | None = None
+    metrics: dict[str, float] = {}
+    reported_at: datetime | None = None
 
 
 class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +109,8 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     `interval_from` and `interval_to` are the data interval, its end excluded, of a run that belongs to a slot.
     `group_id` is the group that the run belongs to; `group_size` is how many runs it stands for itself, None for one
     that executes something. `stale_since`: a run of an interval that it had waited for was made again, `stale_run_id`.
-    `assigned_worker_id` is the worker that a dispatcher has chosen for it.
+    `assigned_worker_id` is the worker that a dispatcher has chosen for it. `start_before`: it is given up when it has
+    not been started by then; `end_before`: no attempt goes on after that. A running run stands still since `paused_at`.
     """
 
     id: int
@@ -140,13 +154,18 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     result: Any
     error: str | None
     retry_of: int | None
+    start_before: datetime | None = None
+    end_before: datetime | None = None
+    pause_requested: bool = False
+    paused_at: datetime | None = None
+    progress: RunProgress | None = None
 
 
 class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that a session has just taken: what a worker needs beside the (cacheable) task version.
 
     `parameters` are the overrides of this run as JSON text, or None; they win over the version's, key by key. `item` is
-    JSON text, too: what a mapped run is for.
+    JSON text, too: what a mapped run is for. `seconds_left` is how long all its attempts together may still take.
     """
 
     id: int
@@ -156,6 +175,7 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     flow_id: int
     failures: int
     scheduled_at: datetime
+    seconds_left: float | None = None
     interval_from: datetime | None = None
     interval_to: datetime | None = None
     parameters: str | None
@@ -173,10 +193,19 @@ class RunKey(msgspec.Struct, frozen=True):
     attempt: int
 
 
+class PauseReport(StrEnum):
+    """What has come of the wish that a run stands still, or goes on."""
+
+    PAUSED = "PAUSED"
+    RESUMED = "RESUMED"
+    REFUSED = "REFUSED"
+    """It cannot stand still and goes on."""
+
+
 class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker reports of one attempt.
 
-    `status` is COMPLETED, FAILED, TIMEOUT or CANCELLED. With `retry_delay_seconds` the store puts a FAILED or
+    `status` is COMPLETED, FAILED, TIMEOUT, CANCELLED or SKIPPED. With `retry_delay_seconds` the store puts a FAILED or
     TIMEOUT run back to PENDING, unless its failures have reached max_retries or its cancel was requested.
     `result` is JSON text. `needs_settlement` repeats what the claim said.
     """
@@ -203,7 +232,14 @@ class RunChange(msgspec.Struct, frozen=True):
 
 
 class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of a run's output: whole lines where possible, in the order of (attempt, sequence)."""
+    """A piece of a run's output: whole lines where possible, in the order of (attempt, sequence).
+
+    The lines of an attempt are counted from 1 and its bytes from 0, over all streams together, in that order.
+    `first_line` is the number of the first line that begins in the piece, and `line_offsets` says for each that does
+    how many milliseconds after `logged_at` it came. What stands before them belongs to a line of a piece before. All
+    are None for output that an older version has stored. Of an entry that a search has found, `lines` has the numbers
+    of the lines in `content`, which need not follow each other.
+    """
 
     run_id: int
     attempt: int
@@ -211,6 +247,25 @@ class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     logged_at: datetime
     content: str
+    line_offsets: list[int] | None = None
+    first_line: int | None = None
+    first_byte: int | None = None
+    lines: list[int] | None = None
+
+
+class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of a run's output is meant: of one attempt, one stream, from an instant on; None for all."""
+
+    attempt: int | None = None
+    stream: str | None = None
+    since: datetime | None = None
+
+
+class RunNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody who follows a run wants to know beside its output."""
+
+    status: TaskRunStatus
+    progress: RunProgress | None = None
 
 
 class RunStatistics(msgspec.Struct, frozen=True, kw_only=True):

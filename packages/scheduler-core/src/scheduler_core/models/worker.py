@@ -34,10 +34,15 @@ class NewWorkerSession(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     tags: tuple[str, ...] = ()
     resources: dict[str, float] = {}
+    python_version: str = ""
 
 
 class WorkerSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored session as users see it; `running` is how many runs it holds now."""
+    """A stored session as users see it; `running` is how many runs it holds now.
+
+    `drain_requested`: somebody told the worker to take nothing new until it is resumed; `draining` is so for that
+    reason or because the worker is coming to its end. `load` is what it last reported of its host, numbers by name.
+    """
 
     id: int
     worker_id: str
@@ -57,6 +62,27 @@ class WorkerSession(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     tags: tuple[str, ...] = ()
     resources: dict[str, float] = {}
+    drain_requested: bool = False
+    load: dict[str, float] = {}
+    python_version: str = ""
+
+
+class RunOnWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that a session holds now."""
+
+    run_id: int
+    task_name: str
+    namespace: str
+    attempt: int
+    started_at: datetime
+    cancel_requested: bool
+    paused_at: datetime | None = None
+
+
+class WorkerDetail(WorkerSession, frozen=True, kw_only=True):
+    """A worker's newest session with the runs that it holds, the oldest first, the first hundred of them."""
+
+    runs: tuple[RunOnWorker, ...]
 
 
 class HeldRun(msgspec.Struct, frozen=True):
@@ -65,6 +91,7 @@ class HeldRun(msgspec.Struct, frozen=True):
     run_id: int
     attempt: int
     cancel_requested: bool
+    pause_requested: bool = False
 
 
 class SessionSighting(msgspec.Struct, frozen=True):

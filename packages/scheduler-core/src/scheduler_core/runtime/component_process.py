@@ -22,8 +22,10 @@ from scheduler_core.runtime.exit_code import exit_code_of
 from scheduler_core.runtime.garbage_collection import seek_less_garbage, spare_what_stays
 from scheduler_core.runtime.hangup import Hangup
 from scheduler_core.runtime.leftovers import Leftovers
+from scheduler_core.runtime.service_manager import ServiceManager
 from scheduler_core.runtime.settings_reload import SettingsReload
 from scheduler_core.runtime.system_clock import SystemClock
+from scheduler_core.runtime.watchdog import Watchdog
 
 _GRACE_SECONDS = 30.0
 _LEFTOVER_SECONDS = 5.0
@@ -86,29 +88,43 @@ class Announcement:
 def _run(
     components: Sequence[Component], settings: Settings, telling: Announcement, read_again: Callable[[], Settings]
 ) -> int:
+    manager = ServiceManager.of_process()
+    clock = SystemClock()
+
     async def run() -> int:
-        hangup = _hangup(components, settings, read_again)
+        hangup = _hangup(components, settings, read_again, manager)
+        told: list[str] = []
+
+        def ready(name: str, line: str) -> None:
+            told.append(line)
+            telling.ready(name, line)
 
         def all_ready() -> None:
             spare_what_stays()
             telling.all_ready()
+            manager.tell_ready("; ".join(told))
             hangup.begin.set()
 
         runner = ComponentRunner(
             components,
             grace_seconds=grace_seconds(components, settings),
-            report_ready=telling.ready,
+            report_ready=ready,
             report_all_ready=all_ready,
             on_hangup=hangup.hear,
+            report_stopping=manager.tell_stopping,
         )
         leftovers = Leftovers()
         # It has its first turn when the runner waits for the first time, and hears signals.
-        serving = asyncio.create_task(hangup.serve(), name="reload")
+        beside = {
+            asyncio.create_task(hangup.serve(), name="reload"),
+            asyncio.create_task(Watchdog(components, manager, clock).run(), name="watchdog"),
+        }
         try:
             code = await runner.run()
         finally:
-            serving.cancel()
-            await asyncio.wait({serving})
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
         if left := await leftovers.ended(_LEFTOVER_SECONDS):
             warn(f"Some jobs do not end although they were stopped ({', '.join(left)}); leaving without them.")
             sys.stdout.flush()
@@ -118,7 +134,9 @@ def _run(
     return asyncio.run(run())
 
 
-def _hangup(components: Sequence[Component], settings: Settings, read_again: Callable[[], Settings]) -> Hangup:
+def _hangup(
+    components: Sequence[Component], settings: Settings, read_again: Callable[[], Settings], manager: ServiceManager
+) -> Hangup:
     names = tuple(component.name for component in components)
     reload = SettingsReload(
         components,
@@ -127,7 +145,7 @@ def _hangup(components: Sequence[Component], settings: Settings, read_again: Cal
         sections=list(installed_sections().sections.values()),
         known_components=[component.name for component in installed_components()],
     )
-    return Hangup(reload, names, settings.state_dir)
+    return Hangup(reload, names, settings.state_dir, manager)
 
 
 def grace_seconds(components: Sequence[Component], settings: Settings) -> float:

@@ -27,7 +27,7 @@ class ComponentRunner:
 
     They start in the given order, each when the one before is ready. SIGINT, SIGTERM, SIGHUP and the end of any
     component stop them in reverse, one after another, within `grace_seconds` in all; a second signal cancels them.
-    A SIGHUP for which `on_hangup` says True stops nothing.
+    A SIGHUP for which `on_hangup` says True stops nothing. `report_stopping` is called once, when the stop begins.
     """
 
     def __init__(
@@ -38,12 +38,14 @@ class ComponentRunner:
         report_ready: Callable[[str, str], None],
         report_all_ready: Callable[[], None],
         on_hangup: Callable[[], bool] = lambda: False,
+        report_stopping: Callable[[], None] = lambda: None,
         exit_now: Callable[[int], Any] = os._exit,
     ) -> None:
         self._supervised = [SupervisedComponent(component, report_ready) for component in components]
         self._grace_seconds = grace_seconds
         self._report_all_ready = report_all_ready
         self._on_hangup = on_hangup
+        self._report_stopping = report_stopping
         self._exit_now = exit_now
         self._stop = asyncio.Event()
         self._leave_now = asyncio.Event()
@@ -108,6 +110,7 @@ class ComponentRunner:
         self._stop.set()
 
     async def _stop_all(self) -> None:
+        self._report_stopping()
         deadline = asyncio.get_running_loop().time() + self._grace_seconds
         for supervised in reversed(self._supervised):
             supervised.stopping.set()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scheduler_core.runtime.process_folder import ProcessFolder, ProcessRecord
 from scheduler_core.runtime.process_identity import ProcessIdentity
+from scheduler_core.runtime.service_manager import ServiceManager
 from scheduler_core.runtime.settings_reload import SettingsReload
 
 logger = logging.getLogger("scheduler.runtime")
@@ -16,17 +17,24 @@ logger = logging.getLogger("scheduler.runtime")
 class Hangup:
     """Answers every SIGHUP of a process, one after another, once `begin` has been set."""
 
-    def __init__(self, reload: SettingsReload, components: tuple[str, ...], state_dir: Path) -> None:
+    def __init__(
+        self,
+        reload: SettingsReload,
+        components: tuple[str, ...],
+        state_dir: Path,
+        manager: ServiceManager | None = None,
+    ) -> None:
         self._reload = reload
+        self._manager = manager or ServiceManager()
         self._folder = ProcessFolder(state_dir)
         self._components = components
-        self._had_terminal = _has_terminal()
+        self._had_terminal = has_terminal()
         self._asked = asyncio.Event()
         self.begin = asyncio.Event()
 
     def hear(self) -> bool:
         """There was a SIGHUP; False when it says that the terminal was closed, which is to end the process."""
-        if self._had_terminal and not _has_terminal():
+        if self._had_terminal and not has_terminal():
             return False
         self._asked.set()
         return True
@@ -50,12 +58,14 @@ class Hangup:
             # Cleared first: a request that comes meanwhile may be about a later change.
             self._asked.clear()
             tokens = self._folder.take_requests(record) if record is not None else []
-            answer = await self._reload.reload()
+            with self._manager.reloading():
+                answer = await self._reload.reload()
             if record is not None:
                 self._folder.answer(record, tokens, answer)
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
+    """Whether this process belongs to a terminal that is still there."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -1,10 +1,20 @@
-"""Output of runs in PostgreSQL."""
+"""Output and progress of runs in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from scheduler_core.interfaces import RunLogRepository
-from scheduler_core.models import RunLogEntry
-from scheduler_infra.database.repository import PostgresRepository
+from psycopg import errors as pg
+
+from scheduler_core.errors import InvalidInputError, RepositoryError
+from scheduler_core.interfaces import FoundLines, RunLogRepository
+from scheduler_core.models import LogFilter, RunKey, RunLogEntry, RunNews, RunProgress
+from scheduler_infra.database.repository import PostgresRepository, Row, converted, json_text
+
+_BYTES_MAX = 8 * 1024 * 1024
+_PIECES_MAX = 1000
+_SEARCHED_PIECES = 128
+_EVERYTHING = LogFilter()
 
 
 class PostgresRunLogRepository(PostgresRepository, RunLogRepository):
@@ -22,17 +32,96 @@ class PostgresRunLogRepository(PostgresRepository, RunLogRepository):
                 "streams": [entry.stream for entry in entries],
                 "logged_at": [entry.logged_at for entry in entries],
                 "contents": [entry.content for entry in entries],
+                # An array of arrays has one length for all; texts may be of any.
+                "line_offsets": [_array_text(entry.line_offsets) for entry in entries],
+                "first_lines": [entry.first_line for entry in entries],
+                "first_bytes": [entry.first_byte for entry in entries],
             },
         )
         stored: int = rows[0]["stored"]
         return stored
 
-    async def read(self, run_id: int, *, after: tuple[int, int] = (0, 0), limit: int = 1000) -> list[RunLogEntry]:
+    async def report_progress(
+        self, session_id: int, progress: Mapping[RunKey, RunProgress], now: datetime | None = None
+    ) -> int:
+        """See RunLogRepository."""
+        rows = await self._rows(
+            "report_progress",
+            {
+                "session_id": session_id,
+                "run_ids": [key.run_id for key in progress],
+                "attempts": [key.attempt for key in progress],
+                "progress": [json_text(told) for told in progress.values()],
+                "now": now,
+            },
+        )
+        stored: int = rows[0]["stored"]
+        return stored
+
+    async def read(
+        self, run_id: int, *, after: tuple[int, int] = (0, 0), limit: int = 1000, only: LogFilter | None = None
+    ) -> list[RunLogEntry]:
+        """See RunLogRepository."""
+        place = {"after_attempt": after[0], "after_sequence": after[1]}
+        return await self._entries("read_run_logs", run_id, only, **place, limit=limit)
+
+    async def tail(self, run_id: int, lines: int, *, only: LogFilter | None = None) -> list[RunLogEntry]:
+        """See RunLogRepository."""
+        return await self._entries("tail_run_logs", run_id, only, lines=lines, limit=_PIECES_MAX)
+
+    async def range(
+        self, run_id: int, from_line: int, to_line: int, *, only: LogFilter | None = None
+    ) -> list[RunLogEntry]:
+        """See RunLogRepository."""
+        lines = {"from_line": from_line, "to_line": to_line}
+        return await self._entries("range_run_logs", run_id, only, **lines, limit=_PIECES_MAX)
+
+    async def search(
+        self,
+        run_id: int,
+        *,
+        text: str | None = None,
+        pattern: str | None = None,
+        after: tuple[int, int] = (0, 0),
+        only: LogFilter | None = None,
+    ) -> FoundLines:
+        """See RunLogRepository."""
+        place = {"after_attempt": after[0], "after_sequence": after[1], "pieces": _SEARCHED_PIECES}
+        try:
+            rows = await self._rows(
+                "search_run_logs", {"run_id": run_id, "text": text, "pattern": pattern, **place, **_filter(only)}
+            )
+        except RepositoryError as error:
+            if isinstance(error.__cause__, pg.InvalidRegularExpression):
+                reason = (error.__cause__.diag.message_primary or "").partition(": ")[2]
+                raise InvalidInputError.of(
+                    "pattern", f"pattern '{pattern}' is no regular expression of PostgreSQL: {reason}. Correct it."
+                ) from error
+            raise
+        last = None
+        for row in rows:
+            if row.pop("is_last"):
+                last = (row["attempt"], row["sequence"])
+        return FoundLines(converted([row for row in rows if row["content"] is not None], RunLogEntry), last)
+
+    async def news(self, run_id: int) -> RunNews | None:
         """See RunLogRepository."""
         rows = await self._execute(
-            "SELECT run_id, attempt, sequence, stream, logged_at, content FROM scheduler.task_run_logs "
-            "WHERE run_id = %(run_id)s AND (attempt, sequence) > (%(attempt)s, %(sequence)s) "
-            "ORDER BY attempt, sequence LIMIT %(limit)s",
-            {"run_id": run_id, "attempt": after[0], "sequence": after[1], "limit": limit},
+            "SELECT status, CASE WHEN (progress ->> 'attempt')::integer = attempt THEN progress END AS progress "
+            "FROM scheduler.task_runs WHERE id = %(run_id)s",
+            {"run_id": run_id},
         )
+        return converted(rows, RunNews)[0] if rows else None
+
+    async def _entries(self, name: str, run_id: int, only: LogFilter | None, **parameters: Any) -> list[RunLogEntry]:
+        rows = await self._rows(name, {"run_id": run_id, "bytes_max": _BYTES_MAX, **parameters, **_filter(only)})
         return [RunLogEntry(**row) for row in rows]
+
+
+def _filter(only: LogFilter | None) -> Row:
+    only = only or _EVERYTHING
+    return {"attempt": only.attempt, "stream": only.stream, "since": only.since}
+
+
+def _array_text(numbers: Sequence[int] | None) -> str | None:
+    return None if numbers is None else f"{{{','.join(map(str, numbers))}}}"

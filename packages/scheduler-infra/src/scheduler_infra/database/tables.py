@@ -110,6 +110,7 @@ class TaskVersionRow(SQLModel, table=True):
     flow_options: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
     parameters_schema: dict[str, Any] | None = _json(nullable=True)
     dispatch_options: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
+    run_options: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
     gated: bool = _defaulted(Boolean, "false")
     stream_id: int | None = _big(nullable=True)
     created_at: datetime = _instant()
@@ -269,6 +270,14 @@ class TaskRunRow(SQLModel, table=True):
             "task_id",
             postgresql_where=text("CASE status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END"),
         ),
+        Index(
+            "idx_task_runs_start_before",
+            "start_before",
+            postgresql_where=text(
+                "start_before IS NOT NULL AND "
+                "CASE status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END"
+            ),
+        ),
         Index("idx_task_runs_flow_id", "flow_id", "id", postgresql_where=text("flow_id <> id")),
         Index("idx_task_runs_group_id", "group_id", "id", postgresql_where=text("group_id IS NOT NULL")),
         Index(
@@ -351,6 +360,13 @@ class TaskRunRow(SQLModel, table=True):
     limit_key_ids: list[int] | None = Field(default=None, sa_type=ARRAY(BigInteger))
     assigned_to: int | None = _big(nullable=True, default=None)
     offered_at: datetime | None = _instant(nullable=True, default=None)
+    start_before: datetime | None = _instant(nullable=True, default=None)
+    end_before: datetime | None = _instant(nullable=True, default=None)
+    queue_timeout_seconds: float | None = Field(default=None, sa_type=Double)
+    total_timeout_seconds: float | None = Field(default=None, sa_type=Double)
+    pause_requested: bool | None = None
+    paused_at: datetime | None = _instant(nullable=True, default=None)
+    progress: dict[str, Any] | None = _json(nullable=True)
 
 
 class TaskRunDependencyRow(SQLModel, table=True):
@@ -456,6 +472,9 @@ class TaskRunLogRow(SQLModel, table=True):
     stream: str = _text()
     logged_at: datetime = _instant()
     content: str = _text()
+    line_offsets: list[int] | None = Field(default=None, sa_type=ARRAY(Integer))
+    first_line: int | None = _big(nullable=True, default=None)
+    first_byte: int | None = _big(nullable=True, default=None)
 
 
 class WorkerSessionRow(SQLModel, table=True):
@@ -487,6 +506,9 @@ class WorkerSessionRow(SQLModel, table=True):
     ended_at: datetime | None = _instant(nullable=True, default=None)
     tags: list[str] = Field(sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{}'")})
     resources: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
+    drain_requested: bool = _defaulted(Boolean, "false")
+    load: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
+    python_version: str = _defaulted(Text, "''")
 
 
 class ApiKeyRow(SQLModel, table=True):

@@ -162,7 +162,7 @@ class PostgresTaskRepository(PostgresRepository, TaskRepository):
 
     async def _select(self, statement: Statement) -> list[Task]:
         rows = await self._execute(*statement)
-        return converted([{**row, **row.pop("flow_options"), **row.pop("dispatch_options")} for row in rows], Task)
+        return converted([_narrow(row) for row in rows], Task)
 
 
 def _statements() -> ModuleType:
@@ -179,10 +179,16 @@ def _wide(definition: TaskDefinition, next_due: datetime | None, **extra: int) -
         **fields,
         "flow_options": definition.flow_options(),
         "dispatch_options": options,
+        "run_options": definition.run_options(),
         "gated": options.is_gated,
         "next_due_at": next_due,
         **extra,
     }
+
+
+def _narrow(row: Row) -> Row:
+    options = [row.pop(name) for name in ("flow_options", "dispatch_options", "run_options")]
+    return {**row, **options[0], **options[1], **options[2]}
 
 
 def _named_tasks(definition: TaskDefinition) -> list[tuple[str, str]]:

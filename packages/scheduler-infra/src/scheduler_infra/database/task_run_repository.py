@@ -1,6 +1,6 @@
 """Runs in PostgreSQL: the hot path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from scheduler_core.decisions.limit_rules import grant
 from scheduler_core.decisions.time_zone import zone_data_version
 from scheduler_core.errors import SessionFencedError, TaskRunNotFoundError
 from scheduler_core.interfaces import Settlement, TaskRunRepository
+from scheduler_core.interfaces.repository_answer import HoldingSession, LateRuns
 from scheduler_core.models import (
     ClaimedRun,
     CreatedRun,
@@ -19,6 +20,7 @@ from scheduler_core.models import (
     FlowRequest,
     Lane,
     LimitKeyState,
+    PauseReport,
     RunChange,
     RunKey,
     RunStatistics,
@@ -43,7 +45,9 @@ SELECT run.id, run.task_id, tasks.name AS task_name, run.namespace, version.vers
        OR coalesce((version.dispatch_options -> 'background')::boolean, false)) AS background,
        assigned.worker_id AS assigned_worker_id, run.not_before, run.created_at, run.started_at,
        run.completed_at, run.attempt, run.failures, run.losses, run.max_retries, session.worker_id,
-       run.cancel_requested, run.waiting_on, run.parameters, run.result, run.error, run.retry_of
+       run.cancel_requested, run.waiting_on, run.parameters, run.result, run.error, run.retry_of,
+       run.start_before, run.end_before, coalesce(run.pause_requested, false) AS pause_requested, run.paused_at,
+       CASE WHEN (run.progress ->> 'attempt')::integer = run.attempt THEN run.progress END AS progress
 FROM scheduler.task_runs AS run
 JOIN scheduler.tasks ON tasks.id = run.task_id
 JOIN scheduler.task_versions AS version ON version.id = run.task_version_id
@@ -153,7 +157,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         rows = await self._execute(
             "SELECT version.id, version.task_id, tasks.name AS task_name, tasks.namespace, version.version, "
             "version.task_type, version.parameters, version.timeout_seconds, version.max_retries, version.retry, "
-            "version.flow_options "
+            "version.flow_options, version.run_options "
             "FROM scheduler.task_versions AS version JOIN scheduler.tasks ON tasks.id = version.task_id "
             "WHERE version.id = ANY(%(ids)s)",
             {"ids": list(task_version_ids)},
@@ -179,7 +183,14 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         )
         return _changes(session_id, rows)
 
-    async def hand_back(self, session_id: int, runs: Sequence[RunKey], now: datetime | None = None) -> list[RunChange]:
+    async def hand_back(
+        self,
+        session_id: int,
+        runs: Sequence[RunKey],
+        now: datetime | None = None,
+        *,
+        delay_seconds: float = 0.0,
+    ) -> list[RunChange]:
         """See TaskRunRepository."""
         rows = await self._rows(
             "hand_back_runs",
@@ -187,6 +198,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
                 "session_id": session_id,
                 "run_ids": [run.run_id for run in runs],
                 "attempts": [run.attempt for run in runs],
+                "delay": delay_seconds,
                 "now": now,
             },
         )
@@ -260,6 +272,49 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
                 # Read after the groups are locked: none gets runs any more that would be overlooked.
                 ids = await self._active_members([row["run_id"] for row in rows if row["is_group"]])
         return changes
+
+    async def ask_for_pause(self, run_id: int, *, pause: bool) -> HoldingSession | None:
+        """See TaskRunRepository."""
+        rows = await self._rows("ask_for_pause", {"run_ids": [run_id], "pause": pause})
+        if not rows:
+            return None
+        row = rows[0]
+        return HoldingSession(TaskRunStatus(row["status"]), row["session_id"], row["cancel_requested"])
+
+    async def report_pauses(
+        self, session_id: int, reports: Mapping[RunKey, PauseReport], now: datetime | None = None
+    ) -> None:
+        """See TaskRunRepository."""
+        rows = await self._rows(
+            "report_pauses",
+            {
+                "session_id": session_id,
+                "run_ids": [key.run_id for key in reports],
+                "attempts": [key.attempt for key in reports],
+                "verdicts": [report.value for report in reports.values()],
+                "now": now,
+            },
+        )
+        if not rows:
+            raise SessionFencedError(session_id)
+
+    async def give_up_late(self, limit: int, now: datetime | None = None) -> LateRuns:
+        """See TaskRunRepository."""
+        # Not together: who changes a task locks it before its runs, and what is not settled now is later.
+        rows = await self._rows("give_up_late_runs", {"limit": limit, "now": now})
+        settlement = await self._settled([row["id"] for row in rows if row["needs_settlement"]], now)
+        return LateRuns(len(rows), settlement)
+
+    async def seconds_to_late(self, now: datetime | None = None) -> float | None:
+        """See TaskRunRepository."""
+        rows = await self._execute(
+            "SELECT extract(epoch FROM min(start_before) - coalesce(%(now)s::timestamptz, clock_timestamp()))"
+            "::double precision AS seconds FROM scheduler.task_runs WHERE start_before IS NOT NULL "
+            "AND CASE status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END",
+            {"now": now},
+        )
+        seconds: float | None = rows[0]["seconds"]
+        return None if seconds is None else max(0.0, seconds)
 
     async def _active_members(self, group_ids: Sequence[int]) -> list[int]:
         if not group_ids:

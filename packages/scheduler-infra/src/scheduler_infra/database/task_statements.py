@@ -36,6 +36,7 @@ _TASKS = (
         TaskVersionRow.overlap,
         TaskVersionRow.flow_options,
         TaskVersionRow.dispatch_options,
+        TaskVersionRow.run_options,
         TaskVersionRow.parameters_schema,
         TaskRow.schedule_seed,
         col(ScheduleRow.next_due_at).label("next_run_at"),

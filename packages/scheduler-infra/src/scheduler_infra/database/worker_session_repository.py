@@ -1,13 +1,14 @@
 """Worker sessions and their leases in PostgreSQL."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from scheduler_core.decisions.ring_choice import FreeSession, choose_sessions
-from scheduler_core.errors import AlreadyExistsError, WorkerIdTakenError
+from scheduler_core.errors import AlreadyExistsError, WorkerIdTakenError, WorkerNotFoundError
 from scheduler_core.interfaces import WorkerSessionRepository
 from scheduler_core.models import (
     HeldRun,
@@ -20,10 +21,22 @@ from scheduler_core.models import (
     WorkerSession,
 )
 from scheduler_core.models.dispatch_options import DEFAULT_MAX_LOSSES
+from scheduler_core.models.worker import RunOnWorker
 from scheduler_infra.database.repository import PostgresRepository, Row, converted, json_text
 
 _RINGS_MAX = 1000
 """How many sessions are looked at for each lane."""
+
+_SESSION_ID = re.compile(r"[0-9]{1,18}")
+
+_SEEN = (
+    "session.id, worker_id, hostname, pid, state, draining, queues, task_types, places, "
+    "(SELECT count(*) FROM scheduler.task_runs AS run "
+    "WHERE run.session_id = session.id AND run.status = 'RUNNING') AS running, "
+    "lease_seconds, lease_expires_at, version, python_version, tags, resources, started_at, last_heartbeat_at, "
+    "ended_at, drain_requested, load "
+    "FROM scheduler.worker_sessions AS session"
+)
 
 _SECONDS_LEFT = (
     "extract(epoch FROM lease_expires_at - coalesce(%(now)s::timestamptz, clock_timestamp()))"
@@ -68,21 +81,33 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
             await self._reap([holder["id"]], now, force=True)
 
     async def renew(
-        self, session_id: int, draining: bool = False, now: datetime | None = None, places: int | None = None
+        self,
+        session_id: int,
+        draining: bool = False,
+        now: datetime | None = None,
+        places: int | None = None,
+        load: Mapping[str, float] | None = None,
     ) -> list[HeldRun] | None:
         """See WorkerSessionRepository."""
+        told = None if load is None else json_text(dict(load))
         rows = await self._rows(
-            "renew_session", {"session_id": session_id, "draining": draining, "places": places, "now": now}
+            "renew_session",
+            {"session_id": session_id, "draining": draining, "places": places, "load": told, "now": now},
         )
         if not rows:
             return None
         return [HeldRun(**row) for row in rows if row["run_id"] is not None]
 
+    async def drain(self, worker_id: str, drained: bool) -> None:
+        """See WorkerSessionRepository."""
+        await self._rows("drain_sessions", {"worker_id": worker_id, "drained": drained})
+
     async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
         """See WorkerSessionRepository."""
         async with self._together():
             rows = await self._rows(
-                "hand_back_runs", {"session_id": session_id, "run_ids": None, "attempts": None, "now": now}
+                "hand_back_runs",
+                {"session_id": session_id, "run_ids": None, "attempts": None, "delay": 0.0, "now": now},
             )
             await self._rows("close_session", {"session_id": session_id, "now": now})
         return [RunChange(row["run_id"], TaskRunStatus(row["status"])) for row in rows if row["run_id"] is not None]
@@ -122,21 +147,45 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
     ) -> list[WorkerSession]:
         """See WorkerSessionRepository."""
         rows = await self._execute(
-            "SELECT session.id, worker_id, hostname, pid, state, draining, queues, task_types, places, "
-            "(SELECT count(*) FROM scheduler.task_runs AS run "
-            "WHERE run.session_id = session.id AND run.status = 'RUNNING') AS running, "
-            "lease_seconds, lease_expires_at, version, tags, resources, started_at, last_heartbeat_at, ended_at "
-            "FROM scheduler.worker_sessions AS session "
+            f"SELECT {_SEEN} "
             "WHERE (NOT %(alive_only)s OR state = 'ALIVE') AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s) "
             "ORDER BY session.id DESC LIMIT %(limit)s",
             {"alive_only": alive_only, "before_id": before_id, "limit": limit},
         )
         return converted(rows, WorkerSession)
 
+    async def newest(self, reference: str) -> WorkerSession:
+        """See WorkerSessionRepository."""
+        number = int(reference) if _SESSION_ID.fullmatch(reference) else None
+        rows = await self._execute(
+            f"SELECT {_SEEN} "
+            "WHERE session.worker_id = %(reference)s OR session.worker_id = (SELECT named.worker_id "
+            "FROM scheduler.worker_sessions AS named WHERE named.id = %(number)s::bigint) "
+            "ORDER BY session.worker_id = %(reference)s DESC, session.id DESC LIMIT 1",
+            {"reference": reference, "number": number},
+        )
+        if not rows:
+            raise WorkerNotFoundError(reference)
+        return converted(rows, WorkerSession)[0]
+
+    async def held_by(self, session_id: int, limit: int = 100) -> list[RunOnWorker]:
+        """See WorkerSessionRepository."""
+        rows = await self._execute(
+            "SELECT run.id AS run_id, task.name AS task_name, task.namespace, run.attempt, run.started_at, "
+            "run.cancel_requested, run.paused_at "
+            "FROM scheduler.task_runs AS run JOIN scheduler.tasks AS task ON task.id = run.task_id "
+            "WHERE run.session_id = %(session_id)s AND run.status = 'RUNNING' "
+            "ORDER BY run.started_at, run.id LIMIT %(limit)s",
+            {"session_id": session_id, "limit": limit},
+        )
+        return converted(rows, RunOnWorker)
+
     async def _holder(self, worker_id: str, now: datetime | None) -> Row | None:
         rows = await self._execute(
             "SELECT id, worker_id, hostname, pid, boot_id, process_started_at, queues, task_types, places, "
-            "lease_seconds, version, tags, resources, " + _SECONDS_LEFT + " FROM scheduler.worker_sessions "
+            "lease_seconds, version, python_version, tags, resources, "
+            + _SECONDS_LEFT
+            + " FROM scheduler.worker_sessions "
             "WHERE worker_id = %(worker_id)s AND state = 'ALIVE'",
             {"worker_id": worker_id, "now": now},
         )

@@ -1,17 +1,18 @@
-"""One process that an executor has started, with everything in its session."""
+"""One program that an executor has started, with everything that it starts in turn."""
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+
+from scheduler_worker.containment import supervision
+from scheduler_worker.containment.program import Program
+from scheduler_worker.containment.supervisor_process import SupervisorProcess
 
 _READ_BYTES = 65_536
-# After the end of a process no more is read than pipes can hold: somebody who escaped its group may go on writing.
+# After the end of a process no more is read than pipes can hold, whatever somebody may go on writing.
 _REST_BYTES_MAX = 4 * 1024 * 1024
 
 Write = Callable[[str, bytes], None]
@@ -29,52 +30,58 @@ class ChildTable:
         with self._lock:
             self._children.add(child)
 
-    def reap(self, child: "ChildProcess") -> int:
-        """Wait for a child that has ended, and forget it: from now on its process id may be somebody else's."""
+    def remove(self, child: "ChildProcess") -> None:
+        """Nothing of a child is left."""
         with self._lock:
             self._children.discard(child)
-            # While its leader is not waited for, the group's id cannot be used again.
-            child.signal_group(signal.SIGKILL)
-            return child.popen.wait()
 
     def kill_all(self) -> None:
-        """Kill all process groups at once."""
+        """Kill them all with everything that they have started; nothing of it is left then."""
         with self._lock:
-            for child in self._children:
-                child.signal_group(signal.SIGKILL)
+            children = list(self._children)
+        keys: dict[SupervisorProcess, list[int]] = {}
+        for child in children:
+            keys.setdefault(child.supervisor, []).append(child.key)
+        for supervisor, each in keys.items():
+            if not supervisor.kill_now(each):
+                # It does not answer: its jobs are found by their mark.
+                supervision.kill_all_marked()
 
 
 class ChildProcess:
     """A child that leads a session and a process group of its own; its output goes to `write(stream, data)`.
 
-    Belongs to the loop it was started in. When the process ends, what is left of its group is killed.
+    Belongs to the loop it was started in. It has ended when nothing of what it has started is left, for that is killed
+    when its first process ends.
     """
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", pipes: Mapping[str, int], table: ChildTable) -> None:
-        self.popen = popen
+    def __init__(self, supervisor: SupervisorProcess, pipes: Mapping[str, int], table: ChildTable) -> None:
+        self.supervisor = supervisor
+        self.key = 0
+        self.pid = 0
         self.write: Write | None = None
+        self.end_cause = ""
+        """What had it killed beside its executor: "lease" or "supervisor"."""
         self._pipes = dict(pipes)
         self._table = table
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._pidfd = -1
-        table.add(self)
-        for stream, descriptor in self._pipes.items():
-            self._loop.add_reader(descriptor, self._read, stream)
-        self._watch()
 
     @classmethod
-    def start(
+    async def start(
         cls,
-        command: Sequence[str],
+        program: Program,
         *,
         table: ChildTable,
-        environment: Mapping[str, str],
-        working_dir: str | None = None,
         pass_fds: Sequence[int] = (),
         write: Write | None = None,
+        made: "Callable[[ChildProcess], None] | None" = None,
     ) -> "ChildProcess":
-        """Start a program; raises OSError or ValueError when that is not possible. Takes about a millisecond."""
+        """Start a program; raises OSError when that is not possible.
+
+        It gets an empty standard input, pipes as its output, and `pass_fds` as its descriptors 3, 4 and so on. `made`
+        gets the child while it is being started; what it is told from then on is done when it has been.
+        """
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             pipes, ends = {}, []
             for stream in ("stdout", "stderr"):
@@ -84,24 +91,24 @@ class ChildProcess:
                 os.set_blocking(reading, False)
                 pipes[stream] = reading
                 ends.append(writing)
-            popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=ends[0],
-                stderr=ends[1],
-                env=environment,
-                cwd=working_dir,
-                start_new_session=True,
-                pass_fds=pass_fds,
-            )
-            child = cls(popen, pipes, table)
+            child = cls(supervision.supervisor(), pipes, table)
             child.write = write
+            child.key = child.supervisor.next_key()
+            table.add(child)
+            if made is not None:
+                made(child)
+            try:
+                child.pid = await child.supervisor.start(child.key, program, [*ends, *pass_fds], child._on_end)
+            except BaseException:
+                table.remove(child)
+                raise
             ours.pop_all()
-            return child
+        child._watch()
+        return child
 
     @property
     def has_ended(self) -> bool:
-        """Whether its exit code is known."""
+        """Whether its exit code is known and nothing of it is left."""
         return self._ended.done()
 
     def call_at_end(self, call: Callable[[], None]) -> None:
@@ -113,24 +120,27 @@ class ChildProcess:
         return await asyncio.shield(self._ended)
 
     async def end(self, grace_seconds: float) -> int:
-        """Ask the group to end, and kill it after `grace_seconds`, or at once when this is cancelled. Never raises."""
+        """Ask the group to end, and kill everything after `grace_seconds`, or at once when this is cancelled.
+
+        Never raises. Nothing of the child is left then.
+        """
         if not self.has_ended and grace_seconds > 0:
-            self.signal_group(signal.SIGTERM)
-            # Stopped processes get the signal only when they go on.
-            self.signal_group(signal.SIGCONT)
+            self.supervisor.ask_to_end(self.key)
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({self._ended}, timeout=grace_seconds)
-        self.signal_group(signal.SIGKILL)
+        self.supervisor.kill(self.key)
         while not self.has_ended:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({self._ended})
         return self._ended.result()
 
-    def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group, if it is still there."""
-        if self.popen.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.popen.pid, number)
+    def freeze(self, *, is_frozen: bool) -> None:
+        """Have everything that it has started stand still, or go on."""
+        self.supervisor.freeze(self.key, is_frozen=is_frozen)
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal to its first process alone."""
+        self.supervisor.tell_leader(self.key, number)
 
     def read_rest(self) -> None:
         """Take what has been written so far and not been read yet."""
@@ -138,6 +148,14 @@ class ChildProcess:
             taken = 0
             while taken < _REST_BYTES_MAX and (count := self._read(stream)):
                 taken += count
+
+    def _watch(self) -> None:
+        """It may have ended while the answer to its start was under way."""
+        if self._ended.done():
+            self._close_all()
+            return
+        for stream, descriptor in self._pipes.items():
+            self._loop.add_reader(descriptor, self._read, stream)
 
     def _read(self, stream: str) -> int:
         descriptor = self._pipes.get(stream)
@@ -158,57 +176,14 @@ class ChildProcess:
         self._loop.remove_reader(descriptor)
         os.close(descriptor)
 
-    def _watch(self) -> None:
-        try:
-            self._pidfd = os.pidfd_open(self.popen.pid)
-        except (AttributeError, OSError):
-            # Not every kernel has them: a thread waits instead, and leaves the reaping to us all the same.
-            self._loop.run_in_executor(None, self._wait_in_thread)
-        else:
-            self._loop.add_reader(self._pidfd, self._on_end)
-
-    def _wait_in_thread(self) -> None:
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOWAIT)
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._on_end)
-
-    def _on_end(self) -> None:
-        if self._pidfd >= 0:
-            self._loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = -1
-        code = self._table.reap(self)
-        self.read_rest()
+    def _close_all(self) -> None:
         for stream in list(self._pipes):
             self._close(stream)
+
+    def _on_end(self, code: int, cause: str) -> None:
+        self._table.remove(self)
+        self.end_cause = cause
+        self.read_rest()
+        if self.pid:
+            self._close_all()
         self._ended.set_result(code)
-
-
-def start_problem(error: OSError, program: str, working_dir: str | None) -> str:
-    """Why a program could not be started, and what to do about it."""
-    if working_dir is not None and not Path(working_dir).is_dir():
-        what = "is not a directory" if Path(working_dir).exists() else "does not exist on this worker's host"
-        return f"The working directory '{working_dir}' {what}. Correct working_dir."
-    if working_dir is not None and not os.access(working_dir, os.X_OK):
-        return f"The worker's user may not enter the working directory '{working_dir}'."
-    if isinstance(error, FileNotFoundError):
-        where = "does not exist" if "/" in program else "is not on the worker's PATH"
-        return f"The program '{program}' {where}, or the interpreter in its first line is missing."
-    if isinstance(error, PermissionError):
-        return f"The program '{program}' may not be executed by the worker's user; is it marked as executable?"
-    if error.errno == errno.ENOEXEC:
-        return f"The program '{program}' is no executable: a script needs a first line such as #!/bin/sh."
-    if error.errno == errno.E2BIG:
-        return "The command and its environment are too long for this system."
-    return f"The program '{program}' cannot be started: {error.strerror or error}."
-
-
-def ending(code: int) -> str:
-    """An exit code as people say it: `exit code 3`, `signal SIGKILL`."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:
-        return f"signal {-code}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from scheduler_core.config import Settings
 from scheduler_core.interfaces import TaskExecutor
+from scheduler_worker.containment import supervision
 
 GROUP = "scheduler.executors"
 
@@ -17,7 +18,8 @@ logger = logging.getLogger("scheduler.worker")
 class ExecutorRegistry:
     """Executors by task type, found by entry points and made when first needed.
 
-    A class with a `from_settings(settings)` is made with it, any other without arguments. A plug-in that cannot be
+    A class with a `from_settings(settings)` is made with it, any other without arguments. One whose
+    `is_enabled(settings)` says no is not offered, for its operator does not want it. A plug-in that cannot be
     loaded or made is reported with its distribution and left out.
     """
 
@@ -27,7 +29,9 @@ class ExecutorRegistry:
         self._executors: dict[str, TaskExecutor] = {}
         for entry in sorted(entry_points(group=GROUP) if entries is None else entries, key=lambda entry: entry.name):
             try:
-                self._classes[entry.name] = _loaded(entry)
+                loaded = _loaded(entry)
+                if not hasattr(loaded, "is_enabled") or loaded.is_enabled(settings):
+                    self._classes[entry.name] = loaded
             except Exception as error:  # a plug-in may fail in any way
                 owner = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
                 logger.warning(
@@ -61,6 +65,10 @@ class ExecutorRegistry:
                 executor.kill_now()
             except Exception:  # the children of the others must die all the same
                 logger.exception("executor did not kill its children")
+
+    def lease_extended(self, deadline: float) -> None:
+        """Every child process dies at this monotonic second unless a later one is told by then, from any thread."""
+        supervision.lease_extended(deadline)
 
     async def close(self) -> None:
         """Close all executors; nothing is executing any more."""

@@ -1,14 +1,13 @@
 """HTTP calls."""
 
 import asyncio
-import ssl
-import time
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from scheduler_core.config import Settings
+from scheduler_core.decisions.egress_rules import EgressPolicy
+from scheduler_core.errors import ConfigError
 from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.models import TaskRunStatus
 from scheduler_worker.executors.parameter_check import parameter_problems
@@ -16,29 +15,43 @@ from scheduler_worker.own_thread import in_own_thread
 from scheduler_worker.worker_config import WorkerConfig
 
 if TYPE_CHECKING:
-    import httpx2
+    import httpcore2
 
-_CONNECT_SECONDS = 10.0
-_KEPT_HEADERS = ("content-type", "content-length", "date", "etag", "last-modified", "location", "retry-after")
-_KEPT_HEADER_PREFIX = "x-request-id"
+    from scheduler_worker.executors.http_egress import Resolve
 
 
 class HttpExecutor(TaskExecutor):
-    """Sends one request; the status decides: 200 to 299, or those of `expected_status`.
+    """Sends one request, and follows redirects as far as the task says; the status decides.
 
-    The result is {"status", "headers", "body"}: some headers, and the body as JSON where it is, else as text, cut at
-    `body_limit_bytes`. Redirects are not followed, proxies of the environment are not used.
+    Nothing is sent where the policy of the worker does not let it. The result is that of `http_result.outcome_of`;
+    no more than `body_limit_bytes` of a body are received.
     """
 
-    def __init__(self, body_limit_bytes: int = 65_536) -> None:
+    def __init__(
+        self,
+        policy: EgressPolicy | None = None,
+        *,
+        body_limit_bytes: int = 65_536,
+        ca_file: str = "",
+        resolve: "Resolve | None" = None,
+    ) -> None:
+        self._policy = policy or WorkerConfig().egress_policy()
         self._body_limit_bytes = body_limit_bytes
-        self._client: httpx2.AsyncClient | None = None
+        self._ca_file = ca_file
+        self._resolve = resolve
+        self._pool: httpcore2.AsyncConnectionPool | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "HttpExecutor":
-        """Made with worker.http_body_limit_bytes."""
-        return cls(settings.section(WorkerConfig).http_body_limit_bytes)
+        """Made with the worker's settings http_…; ConfigError when http_ca_file cannot be read."""
+        config = settings.section(WorkerConfig)
+        if config.http_ca_file and not os.access(config.http_ca_file, os.R_OK):
+            raise ConfigError(
+                f"worker.http_ca_file is {config.http_ca_file!r}, which cannot be read. Give a PEM file of "
+                "certificates, or leave it out."
+            )
+        return cls(config.egress_policy(), body_limit_bytes=config.http_body_limit_bytes, ca_file=config.http_ca_file)
 
     def check(self, parameters: Mapping[str, Any]) -> Sequence[str]:
         """See TaskExecutor."""
@@ -46,128 +59,36 @@ class HttpExecutor(TaskExecutor):
 
     async def execute(self, parameters: Mapping[str, Any], context: RunContext, output: RunOutput) -> RunOutcome:
         """See TaskExecutor."""
-        client = await self._opened()
-        import httpx2
-
-        method = parameters.get("method", "GET").upper()
-        began = time.monotonic()
         try:
-            async with asyncio.timeout(context.timeout_seconds):
-                request = client.build_request(method, parameters["url"], **_content(parameters, context))
-                response = await client.send(request, stream=True)
-                try:
-                    body, is_whole = await self._body(response)
-                finally:
-                    await response.aclose()
-        except TimeoutError:
-            return RunOutcome(
-                status=TaskRunStatus.TIMEOUT,
-                error=f"There was no whole response within {context.timeout_seconds:g} s.",
-            )
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            return RunOutcome(status=TaskRunStatus.FAILED, error=_problem(error, method, parameters["url"]))
-        took = time.monotonic() - began
-        output.write("log", f"{method} {response.status_code} in {took:.3f} s\n".encode())
-        return _judged(parameters, response, _result(response, body, is_whole))
+            pool = await self._opened()
+        except OSError as error:
+            return _failed(f"The certificates of worker.http_ca_file cannot be used: {error.strerror or error}.")
+        from scheduler_worker.executors.http_calls import calls_to_end
+
+        return await calls_to_end(pool, parameters, context, output, self._body_limit_bytes)
 
     def kill_now(self) -> None:
         """See TaskExecutor; there are no processes, the coroutines are cancelled by who runs them."""
 
     async def close(self) -> None:
         """See TaskExecutor."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._pool is not None:
+            await self._pool.aclose()
+            self._pool = None
 
-    async def _opened(self) -> "httpx2.AsyncClient":
-        if self._client is None:
+    async def _opened(self) -> "httpcore2.AsyncConnectionPool":
+        if self._pool is None:
             async with self._opening:
-                if self._client is None:
+                if self._pool is None:
                     # Reading the system's certificates, and the library itself, would block the loop.
-                    self._client = await in_own_thread(_new_client)
-        return self._client
+                    self._pool = await in_own_thread(self._new_pool)
+        return self._pool
 
-    async def _body(self, response: "httpx2.Response") -> tuple[bytes, bool]:
-        """The first bytes of the body, and whether that is all of it."""
-        body = bytearray()
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) > self._body_limit_bytes:
-                return bytes(body[: self._body_limit_bytes]), False
-        return bytes(body), True
+    def _new_pool(self) -> "httpcore2.AsyncConnectionPool":
+        from scheduler_worker.executors.http_egress import open_pool, resolved
+
+        return open_pool(self._policy, self._ca_file, self._resolve or resolved)
 
 
-def _new_client() -> "httpx2.AsyncClient":
-    import httpx2
-
-    return httpx2.AsyncClient(
-        verify=ssl.create_default_context(),
-        trust_env=False,
-        follow_redirects=False,
-        # The run's own time-out bounds the whole; a host that does not answer is known sooner.
-        timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-    )
-
-
-def _content(parameters: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
-    headers = dict(parameters.get("headers") or {})
-    given = {name.lower() for name in headers}
-    if context.trace_context and "traceparent" not in given:
-        headers["traceparent"] = context.trace_context
-    body = parameters.get("body")
-    if body is None:
-        return {"headers": headers}
-    if isinstance(body, str):
-        return {"headers": headers, "content": body.encode()}
-    if "content-type" not in given:
-        headers["content-type"] = "application/json"
-    return {"headers": headers, "content": msgspec.json.encode(body)}
-
-
-def _judged(parameters: Mapping[str, Any], response: "httpx2.Response", result: dict[str, Any]) -> RunOutcome:
-    expected = parameters.get("expected_status")
-    wanted = range(200, 300) if expected is None else [expected] if isinstance(expected, int) else expected
-    if response.status_code in wanted:
-        return RunOutcome(status=TaskRunStatus.COMPLETED, result=result)
-    said = "200 to 299" if expected is None else ", ".join(str(status) for status in wanted)
-    reason = f" {response.reason_phrase}" if response.reason_phrase else ""
-    return RunOutcome(
-        status=TaskRunStatus.FAILED,
-        result=result,
-        error=f"The response was {response.status_code}{reason}; expected was {said}.",
-    )
-
-
-def _result(response: "httpx2.Response", body: bytes, is_whole: bool) -> dict[str, Any]:
-    headers = {
-        name: value
-        for name, value in response.headers.items()
-        if name in _KEPT_HEADERS or name.startswith(_KEPT_HEADER_PREFIX)
-    }
-    result = {"status": response.status_code, "headers": headers, "body": _readable(response, body, is_whole)}
-    return result if is_whole else {**result, "is_truncated": True}
-
-
-def _readable(response: "httpx2.Response", body: bytes, is_whole: bool) -> Any:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if is_whole and (kind == "application/json" or kind.endswith("+json")):
-        try:
-            return msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
-            pass
-    try:
-        text = body.decode(response.charset_encoding or "utf-8", "replace")
-    except LookupError:
-        text = body.decode("utf-8", "replace")
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _problem(error: Exception, method: str, url: str) -> str:
-    text = str(error).strip().rstrip(".")
-    # A password in the address must not reach the run's error.
-    shown = url.partition("?")[0]
-    scheme, separator, rest = shown.partition("://")
-    authority, slash, path = rest.partition("/")
-    shown = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
-    return f"{method} {shown} failed with {type(error).__name__}{f': {text}' if text else ''}."
+def _failed(error: str) -> RunOutcome:
+    return RunOutcome(status=TaskRunStatus.FAILED, error=error, retryable=False)

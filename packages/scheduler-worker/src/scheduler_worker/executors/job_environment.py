@@ -1,37 +1,36 @@
 """What a job's environment holds, and by which mark its processes are known."""
 
 import os
-import secrets
-import subprocess
-import sys
-import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 
 import msgspec
 
 from scheduler_core.interfaces import RunContext
-from scheduler_worker.executors import process_guard
-from scheduler_worker.executors.process_guard import MARK
+from scheduler_worker.containment import supervision
+from scheduler_worker.containment.marked_processes import MARK, kill_marked
+from scheduler_worker.containment.program import JobUser
+from scheduler_worker.worker_config import JOB_ENVIRONMENT
 
 _OWN_PREFIX = "SCHEDULER_"
-# What libpq reads: with it a job could reach the worker's own database.
-_LIBPQ = frozenset({"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY", "PGSSLCERT"})
-
 _PATIENCE_SECONDS = 2.0
 _ITEM_BYTES_MAX = 65_536
 
-_token = secrets.token_hex(8)
-_guard: subprocess.Popen[bytes] | None = None
-_guard_users = 0
-_guard_lock = threading.Lock()
 
+def base_environment(names: Collection[str] = JOB_ENVIRONMENT) -> dict[str, str]:
+    """Those variables of this process that jobs may have, marked as the worker's; a name may end with *.
 
-def base_environment() -> dict[str, str]:
-    """This process's environment without its settings and secrets, marked as the worker's."""
+    Whatever is listed, the settings of the worker are not among them.
+    """
+    exact = frozenset(names)
+    patterns = [name for name in names if "*" in name]
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(_OWN_PREFIX) and name not in _LIBPQ
+        name: value
+        for name, value in os.environ.items()
+        if (name in exact or any(fnmatchcase(name, pattern) for pattern in patterns))
+        and not name.startswith(_OWN_PREFIX)
     }
-    return {**kept, MARK: f"{_token}-"}
+    return {**kept, MARK: f"{supervision.TOKEN}-"}
 
 
 def run_environment(context: RunContext) -> dict[str, str]:
@@ -61,51 +60,35 @@ def run_environment(context: RunContext) -> dict[str, str]:
     return variables
 
 
-def job_environment(context: RunContext, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Everything a job's process gets; `extra` cannot hide which run it is."""
-    return {**base_environment(), **(extra or {}), **run_environment(context)}
+def job_environment(
+    base: Mapping[str, str], context: RunContext, extra: Mapping[str, str] | None = None, user: JobUser | None = None
+) -> dict[str, str]:
+    """Everything a job's process gets beside `base`; `extra` cannot hide which run it is. HOME is that of its user."""
+    if user is not None:
+        base = {**base, "HOME": user.home, "USER": user.name, "LOGNAME": user.name, "SHELL": user.shell}
+    return {**base, **(extra or {}), **run_environment(context)}
 
 
 def run_mark(context: RunContext) -> str:
     """The value of MARK in all processes of one attempt; the same for no other."""
-    return f"{_token}-{context.run_id}-{context.attempt}."
+    return f"{supervision.TOKEN}-{context.run_id}-{context.attempt}."
 
 
 def kill_run(context: RunContext) -> int:
     """Kill whatever still carries the mark of this attempt, such as what has left its group, and see it gone."""
-    return process_guard.kill_marked(run_mark(context), _PATIENCE_SECONDS)
+    return kill_marked(run_mark(context), _PATIENCE_SECONDS)
 
 
-def kill_all_runs() -> int:
+def kill_all_runs() -> None:
     """Kill whatever carries the mark of any run of this process."""
-    return process_guard.kill_marked(f"{_token}-")
+    supervision.kill_all_marked()
 
 
 def hold_guard() -> None:
     """See to it that the jobs of this process die when it dies, even of SIGKILL; balance with `release_guard`."""
-    global _guard, _guard_users
-    with _guard_lock:
-        _guard_users += 1
-        if _guard is None or _guard.poll() is not None:
-            _guard = subprocess.Popen(
-                # -I -S: nothing of the environment or of site-packages is loaded.
-                [sys.executable, "-I", "-S", process_guard.__file__, f"{_token}-"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,
-            )
+    supervision.hold()
 
 
 def release_guard() -> None:
-    """The caller starts no more jobs; the last one ends the guard, which kills what its jobs may have left."""
-    global _guard, _guard_users
-    with _guard_lock:
-        _guard_users -= 1
-        if _guard_users == 0 and _guard is not None:
-            if _guard.stdin is not None:
-                _guard.stdin.close()
-            _guard.wait()
-            _guard = None
+    """The caller starts no more jobs; the last one ends the supervisor, which kills what its jobs may have left."""
+    supervision.release()

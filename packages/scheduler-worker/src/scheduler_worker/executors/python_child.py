@@ -1,28 +1,45 @@
-"""A child process that calls sync python functions for a worker, one after another.
+"""A child process that calls python functions for a worker, one after another.
 
-Run as ``python -P -m scheduler_worker.executors.python_child DESCRIPTOR PATH``: a socket to the worker, and a JSON
-list of directories to import from. It ends when the worker closes the socket, or is gone.
+Run as ``python -P -m scheduler_worker.executors.python_child DESCRIPTOR SETTINGS``: a socket to the worker, and
+ChildSettings as JSON. It ends when the worker closes the socket, or is gone.
 """
 
-import asyncio
 import contextlib
+import functools
+import importlib
 import inspect
-import logging
+import io
 import os
+import signal
 import socket
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from typing import Any
+from types import FrameType
 
 import msgspec
 
-from scheduler_worker.current_run import enter_run
-from scheduler_worker.error_text import described, storable, too_large
-from scheduler_worker.executors.callable_loader import CallableError, add_to_path, is_async, load_callable
-from scheduler_worker.executors.python_protocol import LENGTH, Answer, Call, Question, framed
-
-_decode = msgspec.json.Decoder(Question | Call).decode
+from scheduler_core.decisions.size_text import size_text
+from scheduler_worker.current_run import RunLink, enter_run_in_process
+from scheduler_worker.error_text import described
+from scheduler_worker.executors.callable_loader import (
+    CallableError,
+    CallableRefusedError,
+    add_to_path,
+    is_async,
+    load_callable,
+)
+from scheduler_worker.executors.child_line import LineLogHandler, LineToken, WorkerLine, report_over
+from scheduler_worker.executors.child_surroundings import (
+    environment,
+    flush,
+    has_children,
+    log_to,
+    memory_cap,
+    resident_bytes,
+    surroundings,
+)
+from scheduler_worker.executors.function_end import failed, raised, returned, traceback_text
+from scheduler_worker.executors.python_protocol import Answer, Call, ChildSettings, Question
+from scheduler_worker.run_asks import RunStopped
 
 
 def main() -> None:
@@ -30,136 +47,98 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     # What the functions start must not hold the line open.
     channel.set_inheritable(False)
-    directories: list[str] = msgspec.json.decode(sys.argv[2])
+    settings = msgspec.json.decode(sys.argv[2], type=ChildSettings)
     del sys.argv[1:]
-    add_to_path(directories)
-    own, surroundings = os.getpid(), _surroundings()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    while (request := _received(channel)) is not None:
-        answer = _looked_at(request) if isinstance(request, Question) else _called(request)
+    # Followers are to see a line when it is printed.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    add_to_path(settings.python_path)
+    line = WorkerLine(channel)
+    log = LineLogHandler(line)
+    log_to(log)
+    untold = _warmed(settings.warm_modules)
+    own, before = os.getpid(), surroundings()
+    while (request := line.request()) is not None:
+        line.is_in_call = True
+        while untold:
+            log.write(f"WARNING scheduler: {untold.pop(0)}\n")
+        answer = _looked_at(request, settings) if isinstance(request, Question) else _called(request, line, settings)
         if os.getpid() != own:
             # A fork that the function made and let return: the answer is its parent's to give.
-            _flush()
+            flush()
             os._exit(0)
-        if _surroundings() != surroundings:
-            # The next function would print into nothing, or look for its files elsewhere.
-            answer = msgspec.structs.replace(answer, is_worn=True)
         # Before the answer, so that the worker finds all output in the pipes when it has it.
-        _flush()
-        channel.sendall(framed(answer))
+        flush()
+        line.is_in_call = False
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # The next function would print into nothing, or look for its files elsewhere. What the one before has left
+        # running ends with this process.
+        is_worn = answer.is_worn or surroundings() != before or has_children()
+        line.send(msgspec.structs.replace(answer, is_worn=is_worn, resident_bytes=resident_bytes()))
 
 
-def _received(channel: socket.socket) -> Question | Call | None:
-    header = _exactly(channel, LENGTH.size)
-    body = None if header is None else _exactly(channel, LENGTH.unpack(header)[0])
-    return None if body is None else _decode(body)
-
-
-def _exactly(channel: socket.socket, size: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < size:
+def _warmed(modules: tuple[str, ...]) -> list[str]:
+    """Import what most functions need; what cannot be imported is told to the first run."""
+    problems = []
+    for module in modules:
         try:
-            part = channel.recv(size - len(data))
-        except ConnectionError:
-            return None
-        if not part:
-            return None
-        data += part
-    return bytes(data)
+            importlib.import_module(module)
+        except BaseException as error:
+            problems.append(f"Importing '{module}' of worker.python_warm_modules failed with {described(error)}.")
+    return problems
 
 
-def _looked_at(question: Question) -> Answer:
+def _looked_at(question: Question, settings: ChildSettings) -> Answer:
     try:
-        return Answer(is_async=is_async(load_callable(question.callable)))
+        return Answer(is_async=is_async(load_callable(question.callable, settings.modules)))
     except CallableError as error:
         return _not_loaded(error)
 
 
-def _called(call: Call) -> Answer:
-    with _environment(call.environment):
+def _called(call: Call, line: WorkerLine, settings: ChildSettings) -> Answer:
+    link = RunLink(call.context, LineToken(line), functools.partial(report_over, line))
+    # Every time: the function before may have set another one.
+    signal.signal(signal.SIGTERM, functools.partial(_on_term, link))
+    with environment(call.environment):
         try:
-            function = load_callable(call.callable)
+            function = load_callable(call.callable, settings.modules)
         except CallableError as error:
             return _not_loaded(error)
-        enter_run(call.context)
+        enter_run_in_process(link)
         try:
-            result = function(*call.args, **call.kwargs)
-            if inspect.iscoroutine(result):
-                result = asyncio.run(result)
+            with memory_cap(call.memory_bytes):
+                result = function(*call.args, **call.kwargs)
+                if inspect.iscoroutine(result):
+                    # Here: most children call no coroutine, and asyncio doubles the time that one takes to start.
+                    from scheduler_worker.executors.child_coroutine import run
+
+                    result = run(result, link)
         except BaseException as error:
-            _print_traceback(error)
-            return _failed(raised(error))
-    try:
-        encoded = msgspec.json.encode(result)
-    except BaseException as error:
-        return _failed(not_json(result, error), retryable=False)
-    # Here, so that the worker never has to hold it.
-    if len(encoded) > call.result_limit_bytes:
-        return _failed(too_large(len(encoded), call.result_limit_bytes), retryable=False)
-    return Answer(result=msgspec.Raw(encoded))
+            with contextlib.suppress(Exception):
+                sys.stderr.write(traceback_text(error))
+            answer = raised(error, is_stop_requested=link.token.is_set())
+            if isinstance(error, MemoryError) and call.memory_bytes is not None:
+                reason = f"The function wanted more memory than caps.memory allows ({size_text(call.memory_bytes)})."
+                answer = msgspec.structs.replace(answer, error=reason)
+            return answer
+        finally:
+            enter_run_in_process(None)
+    return returned(result, call.result_limit_bytes)
+
+
+def _on_term(link: RunLink, number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
+    # A function that asks whether it is to end shall end where it can; any other one is interrupted where it is.
+    if not link.is_watched:
+        raise RunStopped
 
 
 def _not_loaded(error: CallableError) -> Answer:
     if error.__cause__ is not None:
-        _print_traceback(error.__cause__)
-    # What was imported half or before a correction would stay in this process.
-    return _failed(str(error), is_worn=True)
-
-
-def _failed(error: str, *, retryable: bool = True, is_worn: bool = False) -> Answer:
-    return Answer(error=storable(error), retryable=retryable, is_worn=is_worn)
-
-
-def raised(error: BaseException) -> str:
-    """What an exception says of the function that raised it."""
-    if isinstance(error, SystemExit):
-        return f"The function ended itself with sys.exit({error.code!r})."
-    return f"{described(error)}."
-
-
-def not_json(result: Any, error: BaseException) -> str:
-    """Why a result cannot be kept."""
-    return f"The function returned a {type(result).__name__} that cannot be written as JSON: {described(error)}."
-
-
-def _print_traceback(error: BaseException) -> None:
-    # The frames of this module and of the loader say nothing to the function's author.
-    skipped = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    with contextlib.suppress(Exception):
-        traceback.print_exception(type(error), error, skipped)
-
-
-def _surroundings() -> list[object]:
-    """What functions share in this process and should leave as it was: standard streams and working directory."""
-    found: list[object] = [sys.stdin, sys.stdout, sys.stderr]
-    for descriptor in range(3):
-        try:
-            status = os.fstat(descriptor)
-            found.append((status.st_dev, status.st_ino))
-        except OSError:
-            found.append(None)
-    try:
-        found.append(os.getcwd())  # noqa: PTH109 - compared as text
-    except OSError:
-        found.append(None)
-    return found
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
-            stream.flush()
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+            sys.stderr.write(traceback_text(error.__cause__))
+    answer = failed(str(error), retryable=not isinstance(error, CallableRefusedError))
+    # What was imported half or before a correction would stay in this process.
+    return msgspec.structs.replace(answer, is_worn=True)
 
 
 if __name__ == "__main__":

@@ -3,142 +3,93 @@
 import asyncio
 import contextlib
 import os
-import socket
-import sys
-from collections.abc import Sequence
-
-import msgspec
+import time
+from collections.abc import Collection
+from typing import NamedTuple
 
 from scheduler_core.interfaces import RunContext, RunOutput
-from scheduler_worker.executors.child_process import ChildProcess, ChildTable
-from scheduler_worker.executors.job_environment import base_environment, kill_run
-from scheduler_worker.executors.python_protocol import LENGTH, Answer, Call, Question, framed
+from scheduler_worker.executors.child_process import ChildTable
+from scheduler_worker.executors.job_environment import (
+    base_environment,
+    hold_guard,
+    kill_all_runs,
+    kill_run,
+    release_guard,
+)
+from scheduler_worker.executors.live_call import LiveCall
+from scheduler_worker.executors.python_process import ChildDiedError, PythonChild
+from scheduler_worker.executors.python_protocol import Answer, Call, ChildSettings, Question, framed
 from scheduler_worker.own_thread import in_own_thread
 
-_decode = msgspec.json.Decoder(Answer).decode
 
+class ChildLimits(NamedTuple):
+    """When a child is replaced: after so many runs, so many seconds, or a run that has left it that large."""
 
-class ChildDiedError(Exception):
-    """A child ended before it answered; `code` as in ChildProcess.wait."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class PythonChild:
-    """One child and the socket to it."""
-
-    def __init__(self, process: ChildProcess, channel: socket.socket) -> None:
-        self.process = process
-        self.runs = 0
-        self._channel = channel
-        # What the function has forked may hold the other end of the line open.
-        process.call_at_end(self._hang_up)
-
-    @classmethod
-    def start(cls, table: ChildTable, python_path: Sequence[str]) -> "PythonChild":
-        """Start a child; raises OSError when the system has no room for one."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                ours.setblocking(False)
-                process = ChildProcess.start(
-                    # -P: the directory that the worker was started in counts only if python_path says so.
-                    [
-                        sys.executable,
-                        "-P",
-                        "-m",
-                        "scheduler_worker.executors.python_child",
-                        str(theirs.fileno()),
-                        msgspec.json.encode(list(python_path)).decode(),
-                    ],
-                    table=table,
-                    environment=base_environment(),
-                    pass_fds=[theirs.fileno()],
-                )
-            except BaseException:
-                ours.close()
-                raise
-        return cls(process, ours)
-
-    async def ask(self, request: bytes, output: RunOutput | None) -> Answer:
-        """Send a framed request and wait for the answer; raises ChildDiedError. All output has been written then."""
-        loop = asyncio.get_running_loop()
-        self.process.write = None if output is None else output.write
-        try:
-            await loop.sock_sendall(self._channel, request)
-            (size,) = LENGTH.unpack(await self._exactly(LENGTH.size))
-            body = await self._exactly(size)
-        except OSError:
-            raise ChildDiedError(await self.process.wait()) from None
-        self.process.read_rest()
-        self.process.write = None
-        self.runs += 1
-        try:
-            return _decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return Answer(error=f"The result is no readable JSON: {error}.", retryable=False, is_worn=True)
-
-    async def end(self, grace_seconds: float) -> int:
-        """Stop it with all that its function has started; see ChildProcess.end."""
-        self._channel.close()
-        return await self.process.end(grace_seconds)
-
-    def _hang_up(self) -> None:
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)
-
-    async def _exactly(self, size: int) -> bytes:
-        loop = asyncio.get_running_loop()
-        data = bytearray()
-        while len(data) < size:
-            part = await loop.sock_recv(self._channel, min(size - len(data), 1 << 20))
-            if not part:
-                raise ConnectionResetError
-            data += part
-        return bytes(data)
+    runs_max: int = 1000
+    age_seconds_max: float = 3600.0
+    memory_bytes_max: float = 1024.0**3
 
 
 class PythonChildren:
-    """Up to `size_max` children; idle ones are used again, up to `runs_max` times.
+    """Up to `size_max` children; idle ones are used again, within their limits.
 
     A child whose request was interrupted is killed, never used again.
     """
 
-    def __init__(self, *, size_max: int, runs_max: int, python_path: Sequence[str], kill_grace_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        size_max: int,
+        limits: ChildLimits,
+        settings: ChildSettings,
+        environment_names: Collection[str],
+        kill_grace_seconds: float,
+        answer_bytes_max: int,
+    ) -> None:
         self._free = asyncio.Semaphore(size_max)
-        self._runs_max = runs_max
-        self._python_path = python_path
+        self._limits = limits
+        self._settings = settings
+        self._environment_names = environment_names
         self._grace_seconds = kill_grace_seconds
+        self._answer_bytes_max = answer_bytes_max
         self._table = ChildTable()
         self._idle: list[PythonChild] = []
         # More would only hold memory; under load they are busy and never counted here.
         self._idle_max = min(size_max, os.cpu_count() or 1)
+        self._holds_guard = False
 
     async def look_at(self, target: str, output: RunOutput) -> Answer:
         """Ask what kind of function this is; raises ChildDiedError, OSError."""
-        return await self._ask(Question(target), output, None)
+        return await self._ask(Question(target), output, None, None)
 
-    async def call(self, call: Call, output: RunOutput) -> Answer:
-        """Have a function called; cancelling this kills the child that is at it. Raises ChildDiedError, OSError."""
-        return await self._ask(call, output, call.context)
+    async def call(self, call: Call, output: RunOutput, live: LiveCall) -> Answer:
+        """Have a function called; cancelling this ends the child that is at it. Raises ChildDiedError, OSError."""
+        return await self._ask(call, output, call.context, live)
 
     def kill_now(self) -> None:
         """Kill all children at once, from any thread."""
         self._table.kill_all()
+        if self._holds_guard:
+            kill_all_runs()
 
     async def close(self) -> None:
         """End the idle children; no others are left."""
         idle, self._idle = self._idle, []
         for child in idle:
             await child.end(0.0)
+        if self._holds_guard:
+            self._holds_guard = False
+            await in_own_thread(release_guard)
 
-    async def _ask(self, request: Question | Call, output: RunOutput, context: RunContext | None) -> Answer:
+    async def _ask(
+        self, request: Question | Call, output: RunOutput, context: RunContext | None, live: LiveCall | None
+    ) -> Answer:
         frame = framed(request)
         async with self._free:
-            child = self._take() or PythonChild.start(self._table, self._python_path)
+            child = await self._idle_child() or await self._new_child()
             try:
+                if live is not None:
+                    live.take(child)
                 answer = await child.ask(frame, output)
             except BaseException as error:
                 # A dead child has nothing to be asked for; one that was interrupted may need its grace.
@@ -146,19 +97,36 @@ class PythonChildren:
                 if context is not None:
                     await _kill_strays(context)
                 raise
-            if answer.is_worn or child.runs >= self._runs_max or len(self._idle) >= self._idle_max:
+            finally:
+                if live is not None:
+                    live.leave()
+            if answer.is_worn or self._has_served(child, answer) or len(self._idle) >= self._idle_max:
                 await child.end(0.0)
             else:
                 self._idle.append(child)
             return answer
 
-    def _take(self) -> PythonChild | None:
+    async def _new_child(self) -> PythonChild:
+        if not self._holds_guard:
+            self._holds_guard = True
+            hold_guard()
+        environment = base_environment(self._environment_names)
+        return await PythonChild.start(self._table, self._settings, environment, self._answer_bytes_max)
+
+    async def _idle_child(self) -> PythonChild | None:
         while self._idle:
             child = self._idle.pop()
-            if not child.process.has_ended:
+            if not child.has_ended and not self._is_old(child):
                 return child
-            child.process.write = None
+            await child.end(0.0)
         return None
+
+    def _has_served(self, child: PythonChild, answer: Answer) -> bool:
+        is_used_up = child.runs >= self._limits.runs_max
+        return is_used_up or answer.resident_bytes > self._limits.memory_bytes_max or self._is_old(child)
+
+    def _is_old(self, child: PythonChild) -> bool:
+        return time.monotonic() - child.started_at > self._limits.age_seconds_max
 
 
 async def _kill_strays(context: RunContext) -> None:

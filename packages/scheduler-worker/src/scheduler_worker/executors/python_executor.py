@@ -1,34 +1,37 @@
-"""Python functions: async ones in the worker's loop, sync ones in child processes."""
+"""Python functions: in child processes, in threads of the worker, or as coroutines in its loop."""
 
 import asyncio
-import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from scheduler_core.config import Settings
-from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
-from scheduler_core.models import TaskRunStatus
-from scheduler_worker.current_run import enter_run
-from scheduler_worker.executors.callable_loader import CallableError, add_to_path, load_callable
-from scheduler_worker.executors.child_process import ending
-from scheduler_worker.executors.job_environment import hold_guard, kill_all_runs, release_guard, run_environment
+from scheduler_core.decisions.size_text import parse_size
+from scheduler_core.interfaces import RunContext, RunNotice, RunOutcome, RunOutput, TaskExecutor
+from scheduler_core.models import RunKey
+from scheduler_worker.containment.program import ending
+from scheduler_worker.current_run import RunLink, enter_run
+from scheduler_worker.executors.callable_loader import CallableError, CallableRefusedError
+from scheduler_worker.executors.callable_rules import module_problem
+from scheduler_worker.executors.calls_in_worker import TaskToken, awaited, called
+from scheduler_worker.executors.function_end import failed, outcome_of
+from scheduler_worker.executors.function_threads import FunctionThreads
+from scheduler_worker.executors.job_environment import run_environment
+from scheduler_worker.executors.known_functions import KnownFunctions
+from scheduler_worker.executors.live_call import LiveCall
 from scheduler_worker.executors.output_capture import OutputCapture, capture_into
+from scheduler_worker.executors.output_end import EndKeepingOutput
 from scheduler_worker.executors.parameter_check import parameter_problems
-from scheduler_worker.executors.python_child import raised
-from scheduler_worker.executors.python_children import ChildDiedError, PythonChildren
-from scheduler_worker.executors.python_protocol import Call
-from scheduler_worker.own_thread import in_own_thread
-from scheduler_worker.worker_config import WorkerConfig
-
-AsyncFunction = Callable[..., Awaitable[Any]]
+from scheduler_worker.executors.python_children import ChildLimits, PythonChildren
+from scheduler_worker.executors.python_process import ChildDiedError
+from scheduler_worker.executors.python_protocol import Answer, Call, ChildSettings
+from scheduler_worker.worker_config import JOB_ENVIRONMENT, WorkerConfig
 
 
 class PythonExecutor(TaskExecutor):
     """Calls ``module:function`` with args and kwargs; what it returns is the result.
 
-    A child process imports the function first and says whether it is async: sync functions, and modules that crash,
-    hang or hold the interpreter while they are imported, never touch the worker itself. An async function must not
-    block; what it prints and logs is kept with its run.
+    Sync functions are called in child processes, async ones in the worker's loop, unless `isolation` says otherwise.
     """
 
     def __init__(
@@ -36,22 +39,27 @@ class PythonExecutor(TaskExecutor):
         *,
         kill_grace_seconds: float = 5.0,
         children_max: int = 4,
-        child_runs_max: int = 1000,
-        python_path: Sequence[str] = (),
+        child_limits: ChildLimits | None = None,
+        threads_max: int = 4,
+        settings: ChildSettings | None = None,
+        environment_names: Collection[str] = JOB_ENVIRONMENT,
         result_limit_bytes: int = 1_048_576,
     ) -> None:
-        self._python_path = python_path
+        settings = settings or ChildSettings()
+        self._modules = settings.modules
         self._result_limit_bytes = result_limit_bytes
         self._children = PythonChildren(
             size_max=children_max,
-            runs_max=child_runs_max,
-            python_path=python_path,
+            limits=child_limits or ChildLimits(),
+            settings=settings,
+            environment_names=environment_names,
             kill_grace_seconds=kill_grace_seconds,
+            answer_bytes_max=result_limit_bytes,
         )
-        self._async_functions: dict[str, AsyncFunction | None] = {}
-        self._loading: dict[str, asyncio.Lock] = {}
+        self._threads = FunctionThreads(threads_max, kill_grace_seconds)
+        self._known = KnownFunctions(self._children, settings.python_path, settings.modules)
+        self._live: dict[RunKey, LiveCall] = {}
         self._capture: OutputCapture | None = None
-        self._holds_guard = False
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PythonExecutor":
@@ -60,8 +68,14 @@ class PythonExecutor(TaskExecutor):
         return cls(
             kill_grace_seconds=config.kill_grace_seconds,
             children_max=config.python_children_max,
-            child_runs_max=config.python_child_runs_max,
-            python_path=config.python_path,
+            child_limits=ChildLimits(
+                config.python_child_runs_max,
+                config.python_child_age_seconds,
+                parse_size(config.python_child_memory_max),
+            ),
+            threads_max=config.python_threads_max,
+            settings=ChildSettings(config.python_path, config.python_modules, config.python_warm_modules),
+            environment_names=config.job_environment,
             result_limit_bytes=config.result_limit_bytes,
         )
 
@@ -70,34 +84,39 @@ class PythonExecutor(TaskExecutor):
         return parameter_problems("python", parameters)
 
     async def execute(self, parameters: Mapping[str, Any], context: RunContext, output: RunOutput) -> RunOutcome:
-        """See TaskExecutor; the time-out includes importing and waiting for a free child."""
-        target: str = parameters["callable"]
-        timeout = asyncio.timeout(context.timeout_seconds)
+        """See TaskExecutor; importing and waiting for a free child or thread belong to the attempt."""
+        key = RunKey(context.run_id, context.attempt)
+        kept = EndKeepingOutput(output)
+        live = self._live[key] = LiveCall(TaskToken(asyncio.current_task()))
         try:
-            async with timeout:
-                if target not in self._async_functions:
-                    problem = await self._load(target, output)
-                    if problem is not None:
-                        return problem
-                function = self._async_functions[target]
-                if function is None:
-                    return await self._call_in_child(parameters, context, output)
-                return await self._call_here(function, parameters, context, output)
-        except TimeoutError:
-            return RunOutcome(
-                status=TaskRunStatus.TIMEOUT,
-                error=f"It did not end within {context.timeout_seconds:g} s and was stopped.",
-            )
+            answer = await self._answer(parameters, context, kept, live)
         except ChildDiedError as error:
-            return _failed(f"The process that ran the function ended with {ending(error.code)} before it returned.")
+            reason = f"The process that ran the function ended with {ending(error.code)} before it returned."
+            answer = failed(reason, exit_code=error.code)
         except OSError as error:
-            return _failed(f"No child process can be started for the function: {error}.")
+            answer = failed(f"No child process can be started for the function: {error}.")
+        finally:
+            if self._live.get(key) is live:
+                del self._live[key]
+        return outcome_of(answer, kept.end)
+
+    def notify(self, run: RunKey, notice: RunNotice) -> bool:
+        """See TaskExecutor; only a function in a child process can stand still."""
+        live = self._live.get(run)
+        if live is None:
+            return False
+        if notice is RunNotice.PAUSE:
+            return live.pause()
+        if notice is RunNotice.RESUME:
+            return live.resume()
+        live.request_stop()
+        return True
 
     def kill_now(self) -> None:
-        """See TaskExecutor; async functions are not processes, their coroutines are cancelled by who runs them."""
+        """See TaskExecutor; functions in the worker itself are asked to end, and coroutines are cancelled by others."""
+        for live in list(self._live.values()):
+            live.token.set()
         self._children.kill_now()
-        if self._holds_guard:
-            kill_all_runs()
 
     async def close(self) -> None:
         """See TaskExecutor."""
@@ -105,39 +124,36 @@ class PythonExecutor(TaskExecutor):
         if self._capture is not None:
             self._capture.remove()
             self._capture = None
-        if self._holds_guard:
-            self._holds_guard = False
-            await in_own_thread(release_guard)
 
-    async def _load(self, target: str, output: RunOutput) -> RunOutcome | None:
-        """Learn what kind of function the target is; an outcome when there is none."""
-        if not self._holds_guard:
-            self._holds_guard = True
-            hold_guard()
-        async with self._loading.setdefault(target, asyncio.Lock()):
-            if target in self._async_functions:
-                return None
-            answer = await self._children.look_at(target, output)
-            if answer.error is not None:
-                return _failed(answer.error)
-            if not answer.is_async:
-                self._async_functions[target] = None
-                return None
-            try:
-                # In a thread: an import may take its time.
-                self._async_functions[target] = await in_own_thread(lambda: self._import_here(target))
-            except CallableError as error:
-                return _failed(str(error))
-            if self._capture is None:
-                self._capture = OutputCapture()
-        self._loading.pop(target, None)
-        return None
+    async def _answer(
+        self, parameters: Mapping[str, Any], context: RunContext, output: RunOutput, live: LiveCall
+    ) -> Answer:
+        target: str = parameters["callable"]
+        problem = module_problem(target.partition(":")[0], self._modules)
+        if problem is not None:
+            return failed(problem, retryable=False)
+        isolation = parameters.get("isolation")
+        if isolation is None and parameters.get("caps"):
+            isolation = "process"
+        if isolation == "process":
+            return await self._call_in_child(parameters, context, output, live)
+        looked = await self._known.look_at(target, output)
+        if looked.error is not None:
+            return looked
+        if isolation is None and not looked.is_async:
+            return await self._call_in_child(parameters, context, output, live)
+        if (mismatch := _mismatch(target, isolation, looked.is_async)) is not None:
+            return failed(mismatch, retryable=False)
+        try:
+            function = await self._known.here(target)
+        except CallableError as error:
+            return failed(str(error), retryable=not isinstance(error, CallableRefusedError))
+        return await self._call_here(function, parameters, context, output, live)
 
-    def _import_here(self, target: str) -> AsyncFunction:
-        add_to_path(self._python_path)
-        return load_callable(target)
-
-    async def _call_in_child(self, parameters: Mapping[str, Any], context: RunContext, output: RunOutput) -> RunOutcome:
+    async def _call_in_child(
+        self, parameters: Mapping[str, Any], context: RunContext, output: RunOutput, live: LiveCall
+    ) -> Answer:
+        memory = (parameters.get("caps") or {}).get("memory")
         call = Call(
             parameters["callable"],
             list(parameters.get("args") or ()),
@@ -145,38 +161,32 @@ class PythonExecutor(TaskExecutor):
             run_environment(context),
             context,
             self._result_limit_bytes,
+            None if memory is None else int(parse_size(str(memory))),
         )
-        answer = await self._children.call(call, output)
-        if answer.error is not None:
-            return RunOutcome(status=TaskRunStatus.FAILED, error=answer.error, retryable=answer.retryable)
-        result = None if bytes(answer.result) == b"null" else answer.result
-        return RunOutcome(status=TaskRunStatus.COMPLETED, result=result)
+        return await self._children.call(call, output, live)
 
-    @staticmethod
     async def _call_here(
-        function: AsyncFunction, parameters: Mapping[str, Any], context: RunContext, output: RunOutput
-    ) -> RunOutcome:
-        enter_run(context)
+        self,
+        function: Callable[..., Any],
+        parameters: Mapping[str, Any],
+        context: RunContext,
+        output: RunOutput,
+        live: LiveCall,
+    ) -> Answer:
+        if self._capture is None:
+            self._capture = OutputCapture()
+        enter_run(RunLink(context, live.token, output.report))
         capture_into(output)
-        try:
-            result = await function(*(parameters.get("args") or ()), **(parameters.get("kwargs") or {}))
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            return _raised(error, output)
-        # SystemExit and KeyboardInterrupt of a function would end the worker.
-        except BaseException as error:
-            return _raised(error, output)
-        return RunOutcome(status=TaskRunStatus.COMPLETED, result=result)
+        bound = functools.partial(function, *(parameters.get("args") or ()), **(parameters.get("kwargs") or {}))
+        if parameters.get("isolation") == "thread":
+            answered = functools.partial(called, bound, output, live.token, self._result_limit_bytes)
+            return await self._threads.call(answered, live.token, context, output)
+        return await awaited(bound, output, live.token, self._result_limit_bytes)
 
 
-def _raised(error: BaseException, output: RunOutput) -> RunOutcome:
-    skipped = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    text = "".join(traceback.format_exception(type(error), error, skipped))
-    output.write("stderr", text.encode("utf-8", "replace"))
-    return _failed(raised(error))
-
-
-def _failed(error: str) -> RunOutcome:
-    return RunOutcome(status=TaskRunStatus.FAILED, error=error)
+def _mismatch(target: str, isolation: str | None, is_async: bool) -> str | None:
+    if isolation == "async" and not is_async:
+        return f"'{target}' is no async function, so isolation cannot be async. Use process or thread, or async def."
+    if isolation == "thread" and is_async:
+        return f"'{target}' is an async function, so isolation cannot be thread. Use async or process."
+    return None

@@ -5,6 +5,8 @@ UPDATE scheduler.task_runs AS run
 SET status = CASE decided.admission WHEN 'admit' THEN 'DISPATCHED' WHEN 'hold' THEN 'PENDING' ELSE 'CANCELLED' END,
     claim_at = scheduler.claim_at_of(run.attempt, run.not_before, run.scheduled_at, run.created_at, run.priority),
     held = (decided.admission = 'hold'),
+    -- No time passes for what is held.
+    start_before = CASE WHEN decided.admission <> 'hold' THEN run.start_before END,
     completed_at = CASE WHEN decided.admission = 'cancel'
                         THEN coalesce(%(now)s::timestamptz, clock_timestamp()) END,
     error = CASE WHEN decided.admission = 'cancel' THEN 'The task was deleted before this run started.'

@@ -25,12 +25,15 @@ WITH session AS MATERIALIZED (
     WHERE run.id = ANY(%(refused)s::bigint[])
 ), claimed AS (
     UPDATE scheduler.task_runs AS run
-    SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now
+    SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now,
+        start_before = NULL,
+        end_before = coalesce(run.end_before, session.now + run.total_timeout_seconds * interval '1 second')
     FROM session
     WHERE run.id = ANY(%(granted)s::bigint[])
     RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
               run.interval_from, run.interval_to, run.parameters::text AS parameters, run.trace_context,
               run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total,
+              extract(epoch FROM run.end_before - session.now)::double precision AS seconds_left,
               run.limit_key_ids
 ), permit AS (
     INSERT INTO scheduler.task_run_permits (limit_key_id, run_id, attempt)
@@ -42,6 +45,6 @@ WITH session AS MATERIALIZED (
 )
 SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
        claimed.scheduled_at, claimed.interval_from, claimed.interval_to, claimed.parameters, claimed.trace_context,
-       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total
+       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total, claimed.seconds_left
 FROM claimed
 ORDER BY claimed.claim_at NULLS FIRST, claimed.id

@@ -1,5 +1,6 @@
 -- Up to `limit` claimable runs of the given lanes or meant for this session, in the order of claim_at (see the schema), for
--- a session that is alive. No row: the session is not alive. One row without a run: nothing to take.
+-- a session that is alive. No row: the session is not alive. One row without a run: nothing to take, or the worker was
+-- told to take nothing.
 -- First the lanes share out `look` (no less than the limit) by looking, without locks, at what comes first over all of
 -- them; then each lane locks just its share and steps over what other sessions hold. So never more than `look` are locked,
 -- and the cost does not depend on runs of lanes that this session cannot take.
@@ -8,7 +9,7 @@
 -- The update finds its rows through an array, because the planner then uses the primary key whatever the statistics of
 -- this fast-changing table say.
 WITH session AS MATERIALIZED (
-    SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+    SELECT id, drain_requested, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
     WHERE id = %(session_id)s AND state = 'ALIVE'
     FOR SHARE
@@ -28,6 +29,7 @@ WITH session AS MATERIALIZED (
                 ORDER BY run.claim_at NULLS FIRST, run.id
                 LIMIT %(look)s
             ) AS run
+            WHERE NOT session.drain_requested
             UNION ALL
             SELECT NULL, NULL, run.claim_at, run.id
             FROM session
@@ -38,6 +40,7 @@ WITH session AS MATERIALIZED (
                 ORDER BY run.claim_at, run.id
                 LIMIT %(look)s
             ) AS run
+            WHERE NOT session.drain_requested
         ) AS first_of_lane
         ORDER BY first_of_lane.claim_at NULLS FIRST, first_of_lane.id
         LIMIT %(look)s
@@ -73,16 +76,19 @@ WITH session AS MATERIALIZED (
     ) AS picked
 ), claimed AS (
     UPDATE scheduler.task_runs AS run
-    SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now
+    SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now,
+        start_before = NULL,
+        end_before = coalesce(run.end_before, session.now + run.total_timeout_seconds * interval '1 second')
     FROM session
     WHERE run.id = ANY(ARRAY(SELECT id FROM chosen WHERE NOT is_limited AND place <= %(limit)s))
     RETURNING run.id, run.attempt, run.task_id, run.task_version_id, run.flow_id, run.failures, run.scheduled_at,
               run.interval_from, run.interval_to, run.parameters::text AS parameters, run.trace_context,
-              run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total
+              run.needs_settlement, run.claim_at, run.item::text AS item, run.shard_index, run.shard_total,
+              extract(epoch FROM run.end_before - session.now)::double precision AS seconds_left
 )
 SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, claimed.flow_id, claimed.failures,
        claimed.scheduled_at, claimed.interval_from, claimed.interval_to, claimed.parameters, claimed.trace_context,
-       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total,
+       claimed.needs_settlement, claimed.item, claimed.shard_index, claimed.shard_total, claimed.seconds_left,
        ARRAY(SELECT id FROM chosen
              WHERE is_limited
                AND place < coalesce((SELECT min(place) FROM chosen WHERE NOT is_limited AND place > %(limit)s),

@@ -15,7 +15,9 @@ WITH moment AS MATERIALIZED (
            version.queue, version.task_type, version.priority, version.max_retries,
            version.gated OR (version.dispatch_options ->> 'strategy' IS DISTINCT FROM 'shared'
                              AND (SELECT state.strategy <> 'shared' FROM scheduler.dispatch_state AS state)) AS gated,
-           version.stream_id
+           version.stream_id,
+           (version.run_options ->> 'queue_timeout_seconds')::double precision AS queue_timeout_seconds,
+           (version.run_options ->> 'total_timeout_seconds')::double precision AS total_timeout_seconds
     FROM unnest(%(member_plans)s::integer[], %(member_positions)s::integer[], %(member_tasks)s::bigint[],
                 %(member_versions)s::bigint[], %(member_statuses)s::text[], %(member_waiting_on)s::integer[],
                 %(member_needs_settlement)s::boolean[], %(member_trigger_rules)s::text[],
@@ -80,7 +82,8 @@ INSERT INTO scheduler.task_runs (id, task_id, task_version_id, flow_id, retry_of
                                  max_retries, waiting_on, priority, needs_settlement, held, status, trigger, namespace,
                                  queue, task_type, parameters, trace_context, interval_from, interval_to,
                                  trigger_rule, upstreams, upstream_successes, upstream_failures, upstream_skips,
-                                 expands, group_id, claim_at, gated, background, stream_id)
+                                 expands, group_id, claim_at, gated, background, stream_id, queue_timeout_seconds,
+                                 total_timeout_seconds, start_before)
 SELECT run.id, run.task_id, run.task_version_id, coalesce(run.flow_id, run.root_id),
        CASE WHEN run.position = 0 THEN coalesce(run.retry_of, run.retried_id) ELSE run.retried_id END,
        coalesce(run.scheduled_at, moment.now),
@@ -96,7 +99,11 @@ SELECT run.id, run.task_id, run.task_version_id, coalesce(run.flow_id, run.root_
        scheduler.claim_at(coalesce(CASE WHEN run.position = 0 THEN run.not_before END, run.scheduled_at, moment.now),
                           run.priority),
        nullif(run.gated OR run.background, false), nullif(run.background, false),
-       CASE WHEN run.status = 'DISPATCHED' AND run.gated AND NOT run.held AND NOT run.background THEN run.stream_id END
+       CASE WHEN run.status = 'DISPATCHED' AND run.gated AND NOT run.held AND NOT run.background THEN run.stream_id END,
+       run.queue_timeout_seconds, run.total_timeout_seconds,
+       CASE WHEN run.waiting_on + run.awaited = 0 AND NOT run.held
+            THEN coalesce(CASE WHEN run.position = 0 THEN run.not_before END, run.scheduled_at, moment.now)
+                 + run.queue_timeout_seconds * interval '1 second' END
 FROM run
 CROSS JOIN moment
 ORDER BY run.position <> 0, run.id

@@ -12,7 +12,7 @@ WITH moment AS MATERIALIZED (
         ordinal integer, namespace text, name text, description text, task_type text, parameters jsonb,
         schedule jsonb, dependencies jsonb, queue text, priority smallint, timeout_seconds double precision,
         max_retries integer, retry jsonb, misfire text, misfire_grace_seconds double precision,
-        misfire_runs_max integer, overlap text, flow_options jsonb, dispatch_options jsonb, gated boolean,
+        misfire_runs_max integer, overlap text, flow_options jsonb, dispatch_options jsonb, run_options jsonb, gated boolean,
         parameters_schema jsonb, schedule_seed integer, next_due_at timestamptz)
     ORDER BY ordinal
 ), task AS (
@@ -23,10 +23,10 @@ WITH moment AS MATERIALIZED (
     INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, schedule,
                                          dependencies, queue, priority, timeout_seconds, max_retries, retry,
                                          misfire, misfire_grace_seconds, misfire_runs_max, overlap, flow_options,
-                                         dispatch_options, gated, parameters_schema, created_at)
+                                         dispatch_options, run_options, gated, parameters_schema, created_at)
     SELECT version_id, id, 1, task_type, description, parameters, nullif(schedule, 'null'::jsonb), dependencies, queue,
            priority, timeout_seconds, max_retries, retry, misfire, misfire_grace_seconds, misfire_runs_max, overlap,
-           flow_options, dispatch_options, gated, nullif(parameters_schema, 'null'::jsonb), now
+           flow_options, dispatch_options, run_options, gated, nullif(parameters_schema, 'null'::jsonb), now
     FROM definition CROSS JOIN moment
 ), begin AS MATERIALIZED (
     SELECT id AS task_id, least(now, next_due_at - interval '1 microsecond') AS counts_from

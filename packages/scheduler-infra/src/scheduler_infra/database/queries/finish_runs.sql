@@ -2,7 +2,8 @@
 -- final status) is left out of the answer and untouched. No row at all: the session is not alive.
 -- The fence (status, attempt, session) is tested on the locked rows, not while finding them: with such a condition the
 -- planner prefers a partial index that is full of entries of runs that have long moved on.
--- A failure with a delay is tried again unless its failures have reached max_retries; a flagged cancel wins over both.
+-- A failure with a delay is tried again unless its failures have reached max_retries, or its next attempt would begin after
+-- end_before; a flagged cancel wins over all. SKIPPED is what the job asked for.
 WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
@@ -10,7 +11,7 @@ WITH session AS MATERIALIZED (
     FOR SHARE
 ), held AS MATERIALIZED (
     SELECT run.id, run.status, run.session_id, run.attempt, run.failures, run.max_retries, run.cancel_requested,
-           run.started_at
+           run.started_at, run.end_before
     FROM scheduler.task_runs AS run
     WHERE run.id = ANY(%(run_ids)s::bigint[]) AND EXISTS (SELECT FROM session)
     ORDER BY run.id
@@ -20,10 +21,14 @@ WITH session AS MATERIALIZED (
            CASE
                WHEN report.status = 'COMPLETED' THEN 'COMPLETED'
                WHEN report.status = 'CANCELLED' OR held.cancel_requested THEN 'CANCELLED'
-               WHEN report.delay IS NOT NULL AND held.failures < held.max_retries THEN 'PENDING'
+               WHEN report.delay IS NOT NULL AND held.failures < held.max_retries
+                    AND (held.end_before IS NULL
+                         OR session.now + report.delay * interval '1 second' < held.end_before) THEN 'PENDING'
                ELSE report.status
-           END AS status
+           END AS status,
+           report.delay IS NOT NULL AND held.failures < held.max_retries AS is_retried
     FROM held
+    CROSS JOIN session
     JOIN unnest(%(run_ids)s::bigint[], %(attempts)s::integer[], %(statuses)s::text[], %(results)s::text[],
                 %(errors)s::text[], %(delays)s::double precision[])
         AS report(run_id, attempt, status, result, error, delay)
@@ -42,10 +47,15 @@ WITH session AS MATERIALIZED (
                           ELSE run.not_before END,
         session_id = CASE WHEN verdict.status = 'PENDING' THEN NULL ELSE run.session_id END,
         stream_id = CASE WHEN verdict.status <> 'PENDING' THEN run.stream_id END,
-        assigned_to = NULL, offered_at = NULL,
+        assigned_to = NULL, offered_at = NULL, pause_requested = NULL, paused_at = NULL,
+        start_before = CASE WHEN verdict.status = 'PENDING' THEN run.end_before END,
+        skip_reason = CASE WHEN verdict.status = 'SKIPPED' THEN 'JOB_ASKED' END,
         failures = run.failures + (verdict.outcome IN ('FAILED', 'TIMEOUT'))::integer,
         result = verdict.result::jsonb,
-        error = verdict.error
+        error = CASE WHEN verdict.is_retried AND verdict.status IN ('FAILED', 'TIMEOUT')
+                     THEN concat_ws(' ', verdict.error, 'It is not tried again: total_timeout_seconds ('
+                                    || run.total_timeout_seconds::text || ' s) would be over by then.')
+                     ELSE verdict.error END
     FROM verdict CROSS JOIN session
     WHERE run.id = verdict.id
     RETURNING run.id, run.status, run.needs_settlement, run.gated

@@ -1,4 +1,5 @@
 -- Attempts given up without an outcome: back to PENDING, or CANCELLED when that was asked for.
+-- With a `delay` they are offered again only after that many seconds, twice as many each time, a minute at most.
 -- With no attempt named (run_ids IS NULL) everything the session holds, as it does at its end. No row at all: the session
 -- is not alive.
 WITH session AS MATERIALIZED (
@@ -24,9 +25,13 @@ WITH session AS MATERIALIZED (
     SET status = CASE WHEN run.cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END,
         completed_at = CASE WHEN run.cancel_requested THEN session.now END,
         session_id = CASE WHEN run.cancel_requested THEN run.session_id END,
-        stream_id = NULL, assigned_to = NULL, offered_at = NULL,
+        stream_id = NULL, assigned_to = NULL, offered_at = NULL, pause_requested = NULL, paused_at = NULL,
+        start_before = CASE WHEN NOT run.cancel_requested
+                            THEN run.end_before + coalesce(session.now - run.paused_at, interval '0') END,
+        end_before = run.end_before + coalesce(session.now - run.paused_at, interval '0'),
         hand_backs = run.hand_backs + 1,
         not_before = session.now
+                     + least(%(delay)s * power(2, least(run.hand_backs, 10)), 60) * interval '1 second'
     FROM session
     WHERE run.id = ANY(ARRAY(SELECT id FROM held))
     RETURNING run.id, run.status

@@ -1,9 +1,15 @@
 -- A new session with a full lease; a live one of the same worker id violates uq_worker_sessions_worker_id.
+-- That a worker was told to take nothing new holds for its next session, too.
 INSERT INTO scheduler.worker_sessions (worker_id, hostname, pid, boot_id, process_started_at, state, queues, task_types,
-                                       places, lease_seconds, lease_expires_at, version, tags, resources, started_at,
-                                       last_heartbeat_at)
+                                       places, lease_seconds, lease_expires_at, version, python_version, tags,
+                                       resources, started_at, last_heartbeat_at, drain_requested, draining)
 SELECT %(worker_id)s, %(hostname)s, %(pid)s, %(boot_id)s, %(process_started_at)s, 'ALIVE', %(queues)s::text[],
        %(task_types)s::text[], %(places)s, %(lease_seconds)s, now + %(lease_seconds)s * interval '1 second',
-       %(version)s, %(tags)s::text[], %(resources)s::jsonb, now, now
+       %(version)s, %(python_version)s, %(tags)s::text[], %(resources)s::jsonb, now, now, is_drained, is_drained
 FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS moment
+CROSS JOIN (SELECT coalesce((SELECT former.drain_requested
+                             FROM scheduler.worker_sessions AS former
+                             WHERE former.worker_id = %(worker_id)s
+                             ORDER BY former.id DESC
+                             LIMIT 1), false) AS is_drained) AS former
 RETURNING id

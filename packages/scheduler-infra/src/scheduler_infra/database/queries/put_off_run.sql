@@ -2,6 +2,7 @@
 -- was claimed before is left alone: it is past that. So is one that is due already, unless this transaction has made it.
 UPDATE scheduler.task_runs AS run
 SET not_before = wish.start, claim_at = scheduler.claim_at(wish.start, run.priority),
+    start_before = CASE WHEN NOT run.held THEN wish.start + run.queue_timeout_seconds * interval '1 second' END,
     parameters = %(parameters)s::jsonb
 FROM (
     SELECT least(coalesce(%(now)s::timestamptz, clock_timestamp()) + %(seconds)s * interval '1 second',

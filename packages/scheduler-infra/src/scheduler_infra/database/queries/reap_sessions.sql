@@ -38,7 +38,10 @@ WITH moment AS MATERIALIZED (
     SET status = CASE WHEN run.cancel_requested THEN 'CANCELLED'
                       WHEN orphan.is_last THEN 'QUARANTINED'
                       ELSE 'PENDING' END,
-        stream_id = NULL, assigned_to = NULL, offered_at = NULL,
+        stream_id = NULL, assigned_to = NULL, offered_at = NULL, pause_requested = NULL, paused_at = NULL,
+        start_before = CASE WHEN NOT run.cancel_requested AND NOT orphan.is_last
+                            THEN run.end_before + coalesce(moment.now - run.paused_at, interval '0') END,
+        end_before = run.end_before + coalesce(moment.now - run.paused_at, interval '0'),
         losses = run.losses + 1,
         session_id = CASE WHEN run.cancel_requested OR orphan.is_last THEN run.session_id END,
         completed_at = CASE WHEN run.cancel_requested OR orphan.is_last THEN moment.now END,

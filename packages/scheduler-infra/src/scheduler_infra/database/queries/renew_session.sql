@@ -8,12 +8,13 @@ WITH moment AS MATERIALIZED (
     SET lease_expires_at = coalesce(%(now)s::timestamptz, clock_timestamp()) + lease_seconds * interval '1 second',
         last_heartbeat_at = moment.now,
         renewals = renewals + 1,
-        draining = %(draining)s,
+        draining = %(draining)s OR session.drain_requested,
+        load = coalesce(%(load)s::jsonb, session.load),
         places = coalesce(%(places)s::integer, session.places)
     FROM moment
     WHERE session.id = %(session_id)s AND session.state = 'ALIVE'
     RETURNING session.id
 )
-SELECT run.id AS run_id, run.attempt, run.cancel_requested
+SELECT run.id AS run_id, run.attempt, run.cancel_requested, coalesce(run.pause_requested, false) AS pause_requested
 FROM renewed
 LEFT JOIN scheduler.task_runs AS run ON run.session_id = renewed.id AND run.status = 'RUNNING'

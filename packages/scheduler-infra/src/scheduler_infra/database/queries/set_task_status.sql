@@ -25,6 +25,10 @@ WITH moment AS MATERIALIZED (
     SET status = CASE WHEN %(status)s = 'INACTIVE' THEN 'CANCELLED' ELSE 'PENDING' END,
         held = (%(status)s = 'PAUSED'),
         stream_id = NULL, limit_key_ids = NULL, assigned_to = NULL, offered_at = NULL,
+        -- No time passes for what is held; it begins again.
+        start_before = CASE WHEN %(status)s <> 'ACTIVE' OR waiting_on > 0 THEN NULL
+                            WHEN attempt > 0 THEN end_before
+                            ELSE greatest(not_before, moment.now) + queue_timeout_seconds * interval '1 second' END,
         completed_at = CASE WHEN %(status)s = 'INACTIVE' THEN moment.now END,
         error = CASE WHEN %(status)s = 'INACTIVE' THEN 'The task was deleted before this run started.' ELSE error END
     FROM moment

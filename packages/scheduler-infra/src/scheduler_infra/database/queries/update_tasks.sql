@@ -15,7 +15,7 @@ WITH moment AS MATERIALIZED (
         task_id bigint, namespace text, name text, description text, task_type text, parameters jsonb,
         schedule jsonb, dependencies jsonb, queue text, priority smallint, timeout_seconds double precision,
         max_retries integer, retry jsonb, misfire text, misfire_grace_seconds double precision,
-        misfire_runs_max integer, overlap text, flow_options jsonb, dispatch_options jsonb, gated boolean,
+        misfire_runs_max integer, overlap text, flow_options jsonb, dispatch_options jsonb, run_options jsonb, gated boolean,
         parameters_schema jsonb,
         next_due_at timestamptz)
 ), changed AS (
@@ -29,10 +29,10 @@ WITH moment AS MATERIALIZED (
     INSERT INTO scheduler.task_versions (id, task_id, version, task_type, description, parameters, schedule,
                                          dependencies, queue, priority, timeout_seconds, max_retries, retry,
                                          misfire, misfire_grace_seconds, misfire_runs_max, overlap, flow_options,
-                                         dispatch_options, gated, parameters_schema, created_at)
+                                         dispatch_options, run_options, gated, parameters_schema, created_at)
     SELECT version_id, task_id, changed.version, task_type, description, parameters, nullif(schedule, 'null'::jsonb),
            dependencies, queue, priority, timeout_seconds, max_retries, retry, misfire, misfire_grace_seconds,
-           misfire_runs_max, overlap, flow_options, dispatch_options, gated,
+           misfire_runs_max, overlap, flow_options, dispatch_options, run_options, gated,
            nullif(parameters_schema, 'null'::jsonb), now
     FROM definition JOIN changed ON changed.id = definition.task_id CROSS JOIN moment
 ), replanned AS MATERIALIZED (
@@ -70,6 +70,13 @@ WITH moment AS MATERIALIZED (
     UPDATE scheduler.task_runs
     SET task_version_id = definition.version_id, queue = definition.queue, task_type = definition.task_type,
         priority = definition.priority, max_retries = definition.max_retries,
+        queue_timeout_seconds = (definition.run_options ->> 'queue_timeout_seconds')::double precision,
+        total_timeout_seconds = (definition.run_options ->> 'total_timeout_seconds')::double precision,
+        start_before = CASE WHEN task_runs.attempt > 0 THEN task_runs.start_before
+                            WHEN task_runs.waiting_on = 0 AND NOT task_runs.held
+                            THEN task_runs.not_before
+                                 + (definition.run_options ->> 'queue_timeout_seconds')::double precision
+                                   * interval '1 second' END,
         expands = nullif(definition.expands, false),
         gated = nullif(definition.gated OR task_runs.background IS TRUE OR definition.is_chosen_for, false),
         stream_id = NULL, limit_key_ids = NULL, assigned_to = NULL, offered_at = NULL,

@@ -17,6 +17,8 @@ SET status = CASE WHEN verdict.status = 'DISPATCHED' AND run.gated THEN 'PENDING
                       THEN greatest(run.not_before, moment.now) ELSE run.not_before END,
     claim_at = CASE WHEN verdict.status IN ('PENDING', 'DISPATCHED') AND verdict.waiting_on = 0
                     THEN scheduler.claim_at(greatest(run.not_before, moment.now), run.priority) ELSE run.claim_at END,
+    start_before = CASE WHEN verdict.status IN ('PENDING', 'DISPATCHED') AND verdict.waiting_on = 0 AND NOT verdict.held
+                        THEN greatest(run.not_before, moment.now) + run.queue_timeout_seconds * interval '1 second' END,
     completed_at = CASE WHEN verdict.status NOT IN ('PENDING', 'DISPATCHED') THEN moment.now END,
     error = coalesce(verdict.error, run.error)
 FROM moment

@@ -1,18 +1,13 @@
-"""The end of jobs whose worker is gone: a tiny process that outlives the worker by a moment.
-
-Run as a program it reads its standard input, a pipe that only the worker holds. When that ends, however the worker
-ended, it kills every process whose environment has this worker's mark, and their groups. Imports nothing beyond the
-smallest modules, so that it starts in milliseconds and stays small.
-"""
+"""Processes that are known by a mark in their environment, wherever they have gone."""
 
 import os
 import signal
-import sys
 import time
+
+from scheduler_worker.containment.process_tree import environment_of
 
 MARK = "SCHEDULER_RUN_TOKEN"
 _PAUSE_SECONDS = 0.005
-_PATIENCE_SECONDS = 5.0
 
 
 def kill_marked(value_prefix: str, patience_seconds: float = 0.0) -> int:
@@ -44,31 +39,12 @@ def kill_marked(value_prefix: str, patience_seconds: float = 0.0) -> int:
 
 
 def _marked(wanted: bytes) -> list[int]:
-    found = []
     try:
-        names = os.listdir("/proc")  # noqa: PTH208 - pathlib would double this program's memory
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - as in process_tree
     except OSError:
         return []
-    for name in names:
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
-                    environment = file.read()
-            except OSError:
-                continue
-            if environment.startswith(wanted) or b"\0" + wanted in environment:
-                found.append(int(name))
-    return found
+    return [pid for pid in pids if _has(environment_of(pid), wanted)]
 
 
-def main() -> None:
-    """Wait for the end of the worker, then end its jobs."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    while os.read(0, 4096):
-        pass
-    kill_marked(sys.argv[1], _PATIENCE_SECONDS)
-
-
-if __name__ == "__main__":
-    main()
+def _has(environment: bytes, wanted: bytes) -> bool:
+    return environment.startswith(wanted) or b"\0" + wanted in environment

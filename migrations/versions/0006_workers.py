@@ -1,0 +1,66 @@
+"""Workers: time-outs of runs, pausing, progress, lines of output, and what a worker says of its host."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+UPGRADE = """
+ALTER TABLE scheduler.task_versions ADD COLUMN run_options jsonb NOT NULL DEFAULT '{}';
+
+ALTER TABLE scheduler.task_runs
+    -- When a run that has never been started is given up; when the last of its attempts is to have ended.
+    ADD COLUMN start_before timestamptz,
+    ADD COLUMN end_before timestamptz,
+    -- What its version says of both, so that no statement of the hot path has to read the version.
+    ADD COLUMN queue_timeout_seconds double precision,
+    ADD COLUMN total_timeout_seconds double precision,
+    -- What was asked for, and since when the job really stands still.
+    ADD COLUMN pause_requested boolean,
+    ADD COLUMN paused_at timestamptz,
+    -- What the job last said of itself: share, text, metrics.
+    ADD COLUMN progress jsonb,
+    DROP CONSTRAINT ck_task_runs_skip_reason,
+    ADD CONSTRAINT ck_task_runs_skip_reason CHECK (skip_reason IN ('UPSTREAM_FAILED', 'UPSTREAM_SKIPPED', 'RULE_UNMET',
+        'WHEN_FALSE', 'DEPENDENCY_UNMET', 'GROUP_FAILED', 'WORKER_GONE', 'JOB_ASKED'));
+-- Not implied by any status, so that no claim is ever planned over it.
+CREATE INDEX idx_task_runs_start_before ON scheduler.task_runs (start_before)
+    WHERE start_before IS NOT NULL AND CASE status WHEN 'PENDING' THEN true WHEN 'DISPATCHED' THEN true ELSE false END;
+
+ALTER TABLE scheduler.task_run_logs
+    -- Milliseconds after logged_at of each line that begins in the piece, and its place in the output of its attempt.
+    ADD COLUMN line_offsets integer[],
+    ADD COLUMN first_line bigint,
+    ADD COLUMN first_byte bigint;
+
+ALTER TABLE scheduler.worker_sessions
+    ADD COLUMN drain_requested boolean NOT NULL DEFAULT false,
+    ADD COLUMN load jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN python_version text NOT NULL DEFAULT '';
+"""
+
+DOWNGRADE = """
+ALTER TABLE scheduler.worker_sessions DROP COLUMN drain_requested, DROP COLUMN load, DROP COLUMN python_version;
+ALTER TABLE scheduler.task_run_logs DROP COLUMN line_offsets, DROP COLUMN first_line, DROP COLUMN first_byte;
+DROP INDEX scheduler.idx_task_runs_start_before;
+UPDATE scheduler.task_runs SET skip_reason = NULL WHERE status = 'SKIPPED' AND skip_reason = 'JOB_ASKED';
+ALTER TABLE scheduler.task_runs
+    DROP CONSTRAINT ck_task_runs_skip_reason,
+    ADD CONSTRAINT ck_task_runs_skip_reason CHECK (skip_reason IN ('UPSTREAM_FAILED', 'UPSTREAM_SKIPPED', 'RULE_UNMET',
+        'WHEN_FALSE', 'DEPENDENCY_UNMET', 'GROUP_FAILED', 'WORKER_GONE')),
+    DROP COLUMN start_before, DROP COLUMN end_before, DROP COLUMN queue_timeout_seconds,
+    DROP COLUMN total_timeout_seconds, DROP COLUMN pause_requested, DROP COLUMN paused_at, DROP COLUMN progress;
+ALTER TABLE scheduler.task_versions DROP COLUMN run_options;
+"""
+
+
+def upgrade() -> None:
+    """Add the columns; what version 0005 reads or writes keeps its meaning."""
+    op.execute(UPGRADE)
+
+
+def downgrade() -> None:
+    """Remove them."""
+    op.execute(DOWNGRADE)

@@ -1,0 +1,1 @@
+"""What keeps jobs together and ends them: the supervisor, its program and the marks it leaves."""

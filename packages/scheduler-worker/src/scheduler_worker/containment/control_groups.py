@@ -1,0 +1,144 @@
+"""Leaves of the cgroup v2 tree, one for each run, where this host lets the worker make them."""
+
+import os
+import time
+
+_FILES = ("cgroup.procs", "cgroup.events", "cgroup.kill", "cgroup.freeze")
+_IDLE_MAX = 64
+_PAUSE_SECONDS = 0.005
+
+
+class Leaf:
+    """One group without groups below it."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @property
+    def procs(self) -> str:
+        """The file that processes join by."""
+        return f"{self.path}/cgroup.procs"
+
+    def add(self, pid: int) -> None:
+        """Move a process here; one that has ended already is none."""
+        try:
+            _write(self.procs, str(pid))
+        except ProcessLookupError:
+            return
+
+    def is_populated(self) -> bool:
+        """Whether any process lives here."""
+        return b"populated 1" in _read(f"{self.path}/cgroup.events")
+
+    def kill(self) -> None:
+        """Kill all at once, also what is frozen or about to fork."""
+        _write(f"{self.path}/cgroup.kill", "1")
+
+    def freeze(self, *, is_frozen: bool) -> None:
+        """Have all stand still, or go on."""
+        _write(f"{self.path}/cgroup.freeze", "1" if is_frozen else "0")
+
+
+class ControlGroups:
+    """The leaves of one supervisor, which is itself moved into one of them."""
+
+    def __init__(self, base: str, token: str) -> None:
+        self.path = f"{base}/scheduler-{token}"
+        self._own = Leaf(f"{self.path}/supervisor")
+        self._base = base
+        self._made = 0
+        self._idle: list[Leaf] = []
+        os.mkdir(self.path)  # noqa: PTH102 - pathlib would double this program's memory
+        try:
+            os.mkdir(self._own.path)  # noqa: PTH102
+            if missing := [name for name in _FILES if not os.path.exists(f"{self._own.path}/{name}")]:  # noqa: PTH110
+                raise OSError(f"this kernel has no {missing[0]}")
+            self._own.add(os.getpid())
+        except OSError:
+            remove_groups(self.path)
+            raise
+
+    @classmethod
+    def find(cls, token: str) -> "ControlGroups | None":
+        """Groups below this process's own, or None where it may not make any."""
+        try:
+            return cls(_own_group(), token)
+        except OSError:
+            return None
+
+    def take(self) -> Leaf:
+        """An empty leaf; raises OSError."""
+        if self._idle:
+            return self._idle.pop()
+        self._made += 1
+        leaf = Leaf(f"{self.path}/run-{self._made}")
+        os.mkdir(leaf.path)  # noqa: PTH102
+        return leaf
+
+    def give_back(self, leaf: Leaf) -> None:
+        """The leaf is empty and not frozen."""
+        if len(self._idle) < _IDLE_MAX:
+            self._idle.append(leaf)
+        else:
+            os.rmdir(leaf.path)  # noqa: PTH106
+
+    def strangers(self) -> list[int]:
+        """Processes that live where only the supervisor should: forked before their parent was moved to its leaf."""
+        own = os.getpid()
+        return [pid for pid in map(int, _read(self._own.procs).split()) if pid != own]
+
+    def remove(self) -> None:
+        """Leave and remove all groups."""
+        try:
+            Leaf(self._base).add(os.getpid())
+            remove_groups(self.path)
+        except OSError:
+            return
+
+
+def end_groups(path: str, patience_seconds: float = 2.0) -> int:
+    """Kill whatever lives in a tree of groups and remove it; how many that were. A tree that is not there is empty."""
+    count = 0
+    for folder, _, _ in os.walk(path):
+        leaf = Leaf(folder)
+        try:
+            count += len(_read(leaf.procs).split())
+            leaf.kill()
+        except OSError:
+            continue
+    deadline = time.monotonic() + patience_seconds
+    # A group can be removed when those that were killed in it are gone.
+    while not remove_groups(path) and time.monotonic() < deadline:
+        time.sleep(_PAUSE_SECONDS)
+    return count
+
+
+def remove_groups(path: str) -> bool:
+    """Remove a tree of groups; what is not empty stays, which is False."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        try:
+            os.rmdir(folder)  # noqa: PTH106
+        except OSError:
+            continue
+    return not os.path.exists(path)  # noqa: PTH110
+
+
+def _own_group() -> str:
+    mounts = [line.split()[1] for line in _read("/proc/mounts").decode().splitlines() if line.split()[2] == "cgroup2"]
+    for line in _read("/proc/self/cgroup").decode().splitlines():
+        number, _, path = line.split(":", 2)
+        if number == "0" and mounts:
+            return mounts[0] + path.rstrip("/")
+    raise OSError("there is no cgroup v2 tree")
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.readall()
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "wb", buffering=0) as file:  # noqa: PTH123
+        file.write(text.encode())

@@ -1,0 +1,265 @@
+"""Nothing of a job outlives its run, its worker, or the lease of its worker."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
+from scheduler_core.interfaces import RunContext, RunNotice
+from scheduler_core.models import RunKey, TaskRunStatus
+from scheduler_worker.containment import supervision
+from scheduler_worker.executors.shell_executor import ShellExecutor
+
+KEY = RunKey(7, 2)
+
+
+@pytest.fixture(params=["groups", "no groups"])
+def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether control groups are used where they can be made."""
+    monkeypatch.setattr(supervision, "uses_groups", request.param == "groups")
+    return bool(request.param == "groups")
+
+
+@pytest.fixture
+async def executor(groups: bool) -> AsyncIterator[ShellExecutor]:
+    """A shell executor that is patient for a short moment only."""
+    executor = ShellExecutor(kill_grace_seconds=0.2)
+    yield executor
+    await executor.close()
+
+
+@pytest.fixture
+def argument() -> str:
+    """An argument for sleep that no other process has."""
+    return f"1000.{uuid4().int % 10**12}"
+
+
+def tree(argument: str) -> dict[str, object]:
+    """A job of three processes that sleep: in its group, out of its session, and without a parent of the run."""
+    return {
+        "command": ["bash", "-c", f"sleep {argument} & setsid sleep {argument} & (setsid sleep {argument} &); wait"]
+    }
+
+
+def states(pids: list[int]) -> set[str]:
+    """The states of processes as /proc tells them."""
+    return {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
+
+
+_WORKER = """
+import asyncio, sys, time
+from fixtures.worker import CollectedOutput, make_context
+from scheduler_worker.containment import supervision
+from scheduler_worker.executors.shell_executor import ShellExecutor
+
+async def main():
+    supervision.uses_groups = sys.argv[1] == "True"
+    job = {"command": ["bash", "-c", sys.argv[2]]}
+    run = asyncio.create_task(ShellExecutor().execute(job, make_context(), CollectedOutput()))
+    while True:
+        await asyncio.sleep(0.1)
+        supervision.lease_extended(time.monotonic() + 1.0)
+
+asyncio.run(main())
+"""
+
+
+def _python_path() -> str:
+    return os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
+
+
+@contextmanager
+def worker_process(groups: bool, argument: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process with a job of its own that renews a lease of one second ten times a second."""
+    command = str(tree(argument)["command"][2])  # type: ignore[index]
+    environment = {**os.environ, "PYTHONPATH": _python_path(), "TMPDIR": str(tmp_path)}
+    worker = subprocess.Popen([sys.executable, "-c", _WORKER, str(groups), command], env=environment)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_jobs_die_with_a_worker_that_is_killed(groups: bool, argument: str, tmp_path: Path) -> None:
+    """A worker killed with -9 leaves no process of its runs behind, and no directory."""
+    with worker_process(groups, argument, tmp_path) as worker:
+        await eventually(lambda: len(processes_with(argument)) == 3, seconds=20)
+        worker.kill()
+        worker.wait()
+        await eventually(lambda: processes_with(argument) == [], seconds=2)
+
+    await eventually(lambda: not list(tmp_path.glob("scheduler-runs-*/*")), seconds=5)
+
+
+async def test_jobs_of_a_frozen_worker_die_at_the_end_of_its_lease(groups: bool, argument: str, tmp_path: Path) -> None:
+    """Who cannot renew its lease loses its jobs when that ends and not before, though it does not run itself."""
+    with worker_process(groups, argument, tmp_path) as worker:
+        await eventually(lambda: len(processes_with(argument)) == 3, seconds=20)
+        # Far longer than one lease it lives on renewals.
+        alive_until = time.monotonic() + 1.2
+        while time.monotonic() < alive_until:
+            assert len(processes_with(argument)) == 3
+            await asyncio.sleep(0.1)
+
+        worker.send_signal(signal.SIGSTOP)
+
+        await eventually(lambda: processes_with(argument) == [], seconds=3)
+        assert states([worker.pid]) == {"T"}
+
+
+async def test_nothing_is_started_after_the_end_of_the_lease(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker asks for that has slept through its lease is refused; with a new lease it works again."""
+    monkeypatch.setattr(supervision, "_deadline", None)
+    supervision.lease_extended(time.monotonic() - 1)
+    late = await executor.execute({"command": ["true"]}, context, output)
+    supervision.lease_extended(time.monotonic() + 1000)
+    again = await executor.execute({"command": ["true"]}, context, output)
+
+    assert late.error == "The lease of this worker has ended; the program was not started."
+    assert again.status is TaskRunStatus.COMPLETED
+
+
+async def test_a_pause_stops_the_whole_tree(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, argument: str
+) -> None:
+    """A paused job stands still with everything that it has started, goes on when told to, and dies when cancelled."""
+    run = asyncio.create_task(executor.execute(tree(argument), context, output))
+    await eventually(lambda: len(processes_with(argument)) == 3)
+    pids = processes_with(argument)
+    moving = CollectedOutput()
+    ticking = asyncio.create_task(
+        executor.execute({"command": "while :; do echo tick; sleep 0.01; done", "shell": True}, make_context(8), moving)
+    )
+    await eventually(lambda: "tick" in moving.text("stdout"))
+
+    assert executor.notify(KEY, RunNotice.PAUSE)
+    assert executor.notify(RunKey(8, 2), RunNotice.PAUSE)
+    await asyncio.sleep(0.1)
+    seen = len(moving.written)
+    await asyncio.sleep(0.1)
+    assert len(moving.written) == seen
+    assert executor.notify(RunKey(8, 2), RunNotice.RESUME)
+    await eventually(lambda: len(moving.written) > seen)
+
+    for task in (run, ticking):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not set(pids) & set(processes_with(argument))
+
+
+async def test_a_soft_time_out_reaches_the_first_process_only(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """A job may come to its own end when it is told; nobody is told whose run is not carried out."""
+    command = "trap 'echo told; exit 4' TERM; (trap 'echo no' TERM; while :; do sleep 0.02; done) & echo began; wait"
+    run = asyncio.create_task(executor.execute({"command": ["bash", "-c", command]}, context, output))
+    await eventually(lambda: output.text("stdout") == "began\n")
+
+    await eventually(lambda: executor.notify(KEY, RunNotice.SOFT_TIMEOUT))
+    assert not executor.notify(RunKey(9, 1), RunNotice.SOFT_TIMEOUT)
+
+    assert (await run).exit_code == 4
+    assert output.text("stdout") == "began\ntold\n"
+
+
+async def test_jobs_die_with_the_supervisor_and_it_is_replaced(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, argument: str
+) -> None:
+    """Without their supervisor jobs are killed and FAILED with that reason; the next run has a new one."""
+    run = asyncio.create_task(executor.execute(tree(argument), context, output))
+    await eventually(lambda: len(processes_with(argument)) == 3)
+
+    await eventually(lambda: executor.notify(KEY, RunNotice.RESUME))
+    killed = supervision.supervisor()
+    os.kill(killed.pid, signal.SIGKILL)
+    lost = await run
+    again = await executor.execute({"command": ["true"]}, make_context(8), output)
+
+    assert lost.error == "The supervisor of the worker's jobs ended while the job ran, and the job was killed."
+    assert processes_with(argument) == []
+    # The groups of the old one are gone, else the new one could not have made them again.
+    assert supervision.supervisor().group_path == killed.group_path
+    assert again.status is TaskRunStatus.COMPLETED
+
+
+async def test_a_supervisor_that_cannot_be_started_fails_the_run(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is told, and the next run tries again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/no/such/python")
+        outcome = await executor.execute({"command": ["true"]}, context, output)
+    again = await executor.execute({"command": ["true"]}, context, output)
+
+    assert outcome.error == (
+        "The supervisor of the worker's jobs cannot start them: No such file or directory. It is started again."
+    )
+    assert again.status is TaskRunStatus.COMPLETED
+
+
+async def test_a_storm_of_forks_ends_with_its_run(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, argument: str
+) -> None:
+    """Processes that start others all the time, each in a session of its own, are all dead after a cancel."""
+    script = (
+        f"f() {{ while :; do setsid sleep {argument} & sleep 0.01; done; }}; f & f & (setsid sleep {argument} &); f"
+    )
+    run = asyncio.create_task(executor.execute({"command": ["bash", "-c", script]}, context, output))
+    await eventually(lambda: len(processes_with(argument)) > 10)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert processes_with(argument) == []
+
+
+async def test_one_run_ends_while_another_goes_on(executor: ShellExecutor, argument: str) -> None:
+    """What a run leaves is killed at its end; what another has started is not touched."""
+    other = argument + "1"
+    going = asyncio.create_task(executor.execute(tree(other), make_context(1), CollectedOutput()))
+    await eventually(lambda: len(processes_with(other)) == 3)
+
+    outcome = await executor.execute(
+        {"command": ["bash", "-c", f"setsid sleep {argument} & sleep {argument} & echo done"]},
+        make_context(2),
+        CollectedOutput(),
+    )
+
+    assert outcome.status is TaskRunStatus.COMPLETED
+    assert processes_with(argument) == []
+    assert len(processes_with(other)) == 3
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+
+
+async def test_a_job_gets_nothing_but_what_it_needs(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+) -> None:
+    """No descriptor beyond the three, no new privileges, no core dumps, files for its user alone, no signal ignored."""
+    command = (
+        "ls /proc/self/fd; grep NoNewPrivs /proc/self/status; ulimit -c; umask; readlink /proc/self/fd/0;"
+        "grep SigIgn /proc/self/status"
+    )
+
+    await executor.execute({"command": ["bash", "-c", command]}, context, output)
+
+    *told, ignored = output.text("stdout").split()
+    # The last descriptor is what ls itself has opened.
+    assert told == ["0", "1", "2", "3", "NoNewPrivs:", "1", "0", "0077", "/dev/null", "SigIgn:"]
+    # Those above 31 are the C library's own.
+    assert int(ignored, 16) & 0x7FFFFFFF == 0
