@@ -4,7 +4,12 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says nothing on a busy machine; timings are the benchmarks' matter.
+hypothesis.settings.register_profile("scheduler", deadline=None)
+hypothesis.settings.load_profile("scheduler")
 
 # Without its bytecode, every process that a test starts would compile all that it imports again: most of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -52,6 +52,11 @@ ALTER TABLE scheduler.task_runs
         'WHEN_FALSE', 'DEPENDENCY_UNMET', 'GROUP_FAILED', 'WORKER_GONE')),
     DROP COLUMN start_before, DROP COLUMN end_before, DROP COLUMN queue_timeout_seconds,
     DROP COLUMN total_timeout_seconds, DROP COLUMN pause_requested, DROP COLUMN paused_at, DROP COLUMN progress;
+-- Version 0005 reads no policy with a field that it does not know. It has one wait that grows, and tries all failures
+-- again.
+UPDATE scheduler.task_versions
+SET retry = retry - '{delays,on_exit_codes,on_statuses,on_exceptions,on_output}'::text[]
+WHERE retry ?| '{delays,on_exit_codes,on_statuses,on_exceptions,on_output}'::text[];
 ALTER TABLE scheduler.task_versions DROP COLUMN run_options;
 """
 

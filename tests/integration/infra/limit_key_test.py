@@ -11,6 +11,7 @@ from fixtures.windows import build_window, insert_limit
 from scheduler_core.decisions.limit_rules import capacity, tokens_at
 from scheduler_core.interfaces import Store
 from scheduler_core.models import ClaimedRun, LimitDefinition, LimitKeyState, TaskStatus
+from scheduler_infra.database.task_run_repository import PostgresTaskRunRepository
 
 NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
@@ -49,6 +50,32 @@ async def started(store: Store, database_url: str, *limits: str) -> tuple[int, l
     runs = await claim(store, session_id)
     assert len(runs) == 3
     return session_id, runs
+
+
+async def test_infra_integration_limited_runs_are_not_begun_after_a_drain(
+    store: Store, second_store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drain that is answered between the two halves of a claim holds for the second one, which gives out permits."""
+    insert_limit(database_url, "api", concurrent=1)
+    await create_runs(store, build_plan(await create_task(store, limits=("api",))))
+    session_id = await open_session(store, worker_id="one")
+    window = build_window(store)
+    while await window.look() == 0.0:
+        pass
+    second_half = PostgresTaskRunRepository._claim_limited
+
+    async def drain_before(*arguments: Any) -> list[ClaimedRun]:
+        async with second_store.autocommit() as work:
+            await work.worker_sessions.drain("one", True)
+        return await second_half(*arguments)
+
+    monkeypatch.setattr(PostgresTaskRunRepository, "_claim_limited", drain_before)
+
+    assert await claim(store, session_id) == []
+    monkeypatch.undo()
+    async with store.autocommit() as work:
+        await work.worker_sessions.drain("one", False)
+    assert len(await claim(store, session_id)) == 1
 
 
 async def end(store: Store, session_id: int, *runs: ClaimedRun) -> None:

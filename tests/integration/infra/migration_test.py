@@ -293,6 +293,29 @@ def test_infra_integration_0004_can_be_taken_back(empty_database_url: str) -> No
     )
 
 
+def test_infra_integration_0006_can_be_taken_back(empty_database_url: str) -> None:
+    """The way down leaves nothing that 0005 cannot read: reasons of skips, fields of retry policies. And up again."""
+    url = empty_database_url
+    move(url, REQUIRED_SCHEMA_VERSION)
+    fill(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in _RUNS.split(";\n"):
+            connection.execute(statement.encode())
+        connection.execute(
+            """UPDATE scheduler.task_versions SET retry = '{"jitter": 0.5, "delays": [1], "on_exit_codes": [75]}' """
+            "WHERE id = 1"
+        )
+        connection.execute(
+            "UPDATE scheduler.task_runs SET status = 'SKIPPED', skip_reason = 'JOB_ASKED', completed_at = now() "
+            "WHERE id = 8"
+        )
+    move(url, "0005")
+    assert rows(url, "SELECT retry FROM scheduler.task_versions WHERE id = 1") == [({"jitter": 0.5},)]
+    assert rows(url, "SELECT status, skip_reason FROM scheduler.task_runs WHERE id = 8") == [("SKIPPED", None)]
+    move(url, REQUIRED_SCHEMA_VERSION)
+    assert migrator.differences(url) == []
+
+
 def test_infra_integration_0002_periods_begin_where_0001_changed_the_schedule(empty_database_url: str) -> None:
     """0001 left the record behind when it changed a schedule: what the former one stood for is not the new one's."""
     url = empty_database_url

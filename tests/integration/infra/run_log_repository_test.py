@@ -10,6 +10,7 @@ from fixtures.factories import build_plan, claim, create_runs, create_task, open
 from scheduler_core.errors import InvalidInputError
 from scheduler_core.interfaces import Store
 from scheduler_core.models import LogFilter, RunKey, RunLogEntry, RunNews, RunProgress, TaskRunStatus
+from scheduler_infra.database.run_log_repository import PostgresRunLogRepository
 
 pytestmark = every_postgresql
 
@@ -109,3 +110,21 @@ async def test_infra_integration_progress_is_fenced(store: Store) -> None:
     async with store.autocommit() as work:
         again = await work.task_runs.get(run)
         assert (again.attempt, again.progress) == (2, None), "progress of an attempt before"
+
+
+async def test_infra_integration_search_refuses_a_pattern_that_takes_too_long(store: Store) -> None:
+    """What the server gives up because of its time limit is told of the pattern, not as a fault of the system."""
+    session, run = await begun(store)
+    async with store.autocommit() as work:
+        await work.run_logs.append(session, [entry(run, 1, "a" * 60_000 + "\n", 1)])
+
+    with pytest.raises(InvalidInputError, match=r"is too much work for PostgreSQL: .*\. Make it simpler"):
+        await hurried_search(store, run, "(?:a?){250}a{250}b|(?:b?a){250}c")
+
+
+async def hurried_search(store: Store, run: int, pattern: str) -> None:
+    """Search with a server that gives each statement a few milliseconds."""
+    async with store.transaction() as work:
+        assert isinstance(work.run_logs, PostgresRunLogRepository)
+        await work.run_logs._connection.execute("SET LOCAL statement_timeout = 5")
+        await work.run_logs.search(run, pattern=pattern)

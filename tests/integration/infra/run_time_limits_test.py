@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from fixtures.database import every_postgresql
@@ -178,6 +179,42 @@ async def test_infra_integration_pause_is_asked_told_and_forgotten(store: Store)
     resumed = await shown(store, run.id)
     assert (resumed.pause_requested, resumed.paused_at) == (False, None)
     assert resumed.end_before == paused.end_before + MINUTE
+
+
+async def test_infra_integration_pause_counts_for_a_retry_before_its_end_is_told(store: Store) -> None:
+    """A job that fails in the moment in which it goes on has the time that it stood still, like any other."""
+    await create_runs(store, build_plan(await create_task(store, total_timeout_seconds=60.0, max_retries=1)))
+    session = await open_session(store)
+    (run,) = await claim(store, session)
+    async with store.autocommit() as work:
+        await work.task_runs.report_pauses(session, {RunKey(run.id, run.attempt): PauseReport.PAUSED})
+    paused = await shown(store, run.id)
+    assert paused.paused_at is not None
+    assert paused.end_before is not None
+    async with store.autocommit() as work:
+        failed = report(run, TaskRunStatus.FAILED, error="no", retry_delay_seconds=1.0)
+        (change,) = await work.task_runs.finish(session, [failed], paused.paused_at + 10 * MINUTE)
+
+    waiting = await shown(store, run.id)
+    assert change.status is TaskRunStatus.PENDING
+    assert waiting.end_before == waiting.start_before == paused.end_before + 10 * MINUTE
+
+
+async def test_infra_integration_pause_that_an_older_version_left_is_over_with_the_next_claim(
+    store: Store, database_url: str
+) -> None:
+    """A worker that knows nothing of pauses leaves the wish when it reports: the next attempt begins without it."""
+    (created,) = await create_runs(store, build_plan(await create_task(store)))
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE scheduler.task_runs SET pause_requested = true, paused_at = created_at WHERE id = %s",
+            [created.run_id],
+        )
+
+    (run,) = await claim(store, await open_session(store))
+
+    now = await shown(store, run.id)
+    assert (now.pause_requested, now.paused_at) == (False, None)
 
 
 async def test_infra_integration_pause_ends_with_its_attempt(store: Store) -> None:

@@ -356,6 +356,30 @@ async def test_infra_integration_drain_waits_for_the_claim_under_way(
     assert await claim(store, session) == []
 
 
+async def test_infra_integration_drain_reaches_the_session_that_begins_meanwhile(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """Whichever of the two is first: a worker that is told to take nothing while it starts again takes nothing."""
+    async with store.autocommit() as work:
+        await work.worker_sessions.close(await open_session(store, worker_id="one"))
+    async with store.transaction() as work:
+        opened = await work.worker_sessions.open(build_session(worker_id="one"))
+        draining = asyncio.create_task(drain(second_store, "one"))
+        await wait_until_blocked(database_url)
+    await draining
+    async with store.autocommit() as work:
+        assert (await work.worker_sessions.newest("one")).drain_requested
+        await work.worker_sessions.close(opened)
+        await work.worker_sessions.drain("one", False)
+    async with store.transaction() as work:
+        await work.worker_sessions.drain("one", True)
+        opening = asyncio.create_task(open_session(second_store, worker_id="one"))
+        await wait_until_blocked(database_url)
+    await opening
+    async with store.autocommit() as work:
+        assert (await work.worker_sessions.newest("one")).drain_requested
+
+
 async def test_infra_integration_drain_belongs_to_the_worker_id(store: Store) -> None:
     """It holds for sessions after the present one, also when it was told to a worker that has ended."""
     first = await open_session(store, worker_id="one")

@@ -65,11 +65,20 @@ def test_worker_unit_current_run_refuses_shares(share: float, link: RunLink, out
     assert output.reported == []
 
 
-@pytest.mark.parametrize("value", [float("inf"), True, "3", None])
+@pytest.mark.parametrize("value", [float("inf"), True, "3", None, 10**400, pytest.param(10**5000, id="huge")])
 def test_worker_unit_current_run_refuses_metrics(value: float, link: RunLink) -> None:
     """A metric is a finite number."""
     with pytest.raises(ValueError, match="the metric rows is "):
         within(link, lambda: report_progress(rows=value))
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"), [(["x" * 101], "has a name of 101 characters"), ([f"m{n}" for n in range(51)], "at most 50")]
+)
+def test_worker_unit_current_run_refuses_what_is_not_kept(names: list[str], problem: str, link: RunLink) -> None:
+    """No metric is left out without a word."""
+    with pytest.raises(ValueError, match=problem):
+        within(link, lambda: report_progress(None, None, **dict.fromkeys(names, 1.0)))
 
 
 def test_worker_unit_current_run_hears_of_the_stop(link: RunLink) -> None:

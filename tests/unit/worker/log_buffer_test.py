@@ -10,6 +10,7 @@ from fixtures.worker import FakeStore, eventually
 from scheduler_core.errors import RepositoryError, StoreUnavailableError
 from scheduler_core.models import RunKey, RunLogEntry, RunProgress
 from scheduler_worker.log_buffer import LogBuffer
+from scheduler_worker.run_output import BufferedOutput
 
 
 class YieldingClock(FrozenClock):
@@ -55,6 +56,40 @@ def make_buffer(store: FakeRunLogs, clock: FrozenClock | None = None, **changes:
     """The buffer of session 9."""
     fields = {"limit_bytes": 100_000_000, **changes}
     return LogBuffer(FakeStore(run_logs=store), 9, clock or YieldingClock(), interval_seconds=1.0, **fields)
+
+
+class FloodedRunLogs(FakeRunLogs):
+    """While it stores something, a job prints more than that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flood = 0
+        self.output: BufferedOutput | None = None
+
+    async def append(self, session_id: int, entries: Sequence[RunLogEntry]) -> int:
+        """See RunLogRepository."""
+        if self.output is not None and self.flood:
+            self.flood -= 1
+            self.output.write("stdout", (b"x" * 99 + b"\n") * 60_000)
+        return await super().append(session_id, entries)
+
+
+async def test_worker_unit_flush_does_not_wait_for_the_end_of_a_flood() -> None:
+    """Who has ended is stored and can be reported although another run prints faster than the database takes it."""
+    store = FloodedRunLogs()
+    logs = make_buffer(store, waiting_bytes_max=1_000_000_000)
+    store.output, store.flood = logs.output(RunKey(1, 1)), 9
+    store.output.write("stdout", (b"x" * 99 + b"\n") * 60_000)
+    ended = logs.output(RunKey(2, 1))
+    ended.write("stdout", b"done\n")
+    ended.close()
+
+    await logs.flush()
+
+    assert (store.text(2), store.flood > 5, logs.is_empty) == ("done\n", True, False)
+    while not logs.is_empty:
+        await logs.flush()
+    assert len(store.text(1)) == 10 * 6_000_000
 
 
 async def test_worker_unit_flush_stores_all_in_bounded_batches() -> None:

@@ -356,6 +356,49 @@ async def test_run_reports_why_it_was_stopped(reason: StopReason, status: TaskRu
     assert (None if finished is None else finished.status) == status
 
 
+async def test_run_is_cancelled_once_whatever_else_stops_it() -> None:
+    """A time-out that ends during the grace of a cancel, or the worker's stop, does not break into that grace."""
+    is_graceful = False
+
+    async def act() -> RunOutcome:
+        nonlocal is_graceful
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            is_graceful = True
+        return COMPLETED
+
+    live = LiveRun(build_claimed(), 0.0)
+    runner = TaskRunner(lambda task_type: FakeExecutor(act), result_limit_bytes=1000)
+    live.task = running = asyncio.create_task(  # type: ignore[assignment]
+        runner.run(live, build_version(), CollectedOutput())
+    )
+    await asyncio.sleep(0)
+    for reason in (StopReason.CANCEL, StopReason.TIMEOUT, StopReason.TOTAL_TIMEOUT, StopReason.HAND_BACK):
+        live.stop(reason, 0.0)
+        await asyncio.sleep(0)
+
+    finished = await running
+    assert finished is not None
+    assert (finished.status, is_graceful) == (TaskRunStatus.CANCELLED, True)
+
+
+async def test_run_does_not_begin_when_no_time_is_left() -> None:
+    """An attempt that was claimed after the end of the time of all is a time-out, and its job does nothing."""
+    executor = giving(COMPLETED)
+
+    finished = await run(executor, build_claimed(seconds_left=-1.0))
+
+    assert executor.parameters is None
+    assert finished == FinishedRun(
+        run_id=1,
+        attempt=1,
+        status=TaskRunStatus.TIMEOUT,
+        error="total_timeout_seconds were over before this attempt had begun.",
+    )
+
+
 async def test_run_reports_nothing_that_was_killed_with_its_session() -> None:
     """A job that failed because its lost session killed it has not failed."""
     live = LiveRun(build_claimed(), 0.0)

@@ -100,6 +100,25 @@ async def test_worker_unit_processes_come_back_after_a_crash(bench: Bench) -> No
     assert len(bench.pids(2)) == 1
 
 
+async def test_worker_unit_processes_come_back_when_the_system_has_room(bench: Bench) -> None:
+    """One that cannot be started again at once, after a signal without a name, is started later."""
+    running = asyncio.create_task(bench.parent.run())
+    await bench.both_ready()
+    process = bench.parent._processes[0]
+    command, process._command = process._command, [str(bench.folder / "missing")]
+    os.kill(bench.pids(1)[0], signal.SIGRTMIN + 6)
+    first = process._process
+    assert first is not None
+    await eventually(lambda: first.returncode is not None)
+    await eventually(lambda: running.done() or process._backoff._next > 0.1)
+    process._command = command
+    await eventually(lambda: running.done() or len(bench.pids(1)) == 2)
+    assert not running.done()
+    tell_parent(signal.SIGTERM)
+    assert await asyncio.wait_for(running, 20) == 0
+    assert len(bench.pids(2)) == 1
+
+
 async def test_worker_unit_processes_hear_of_new_settings(bench: Bench) -> None:
     """SIGHUP is passed on and ends nothing."""
     running = asyncio.create_task(bench.parent.run())
@@ -142,6 +161,8 @@ async def test_worker_unit_processes_are_told_to_the_manager(
         running = asyncio.create_task(bench.parent.run())
         told: list[str] = []
         await eventually(lambda: any(process.was_ready for process in bench.parent._processes))
+        tell_parent(signal.SIGHUP)
+        await eventually(lambda: bench.heard(1) == "SIGHUP")
         _read(listener, told)
         assert not any(line.startswith("READY=1") for line in told)
         (bench.folder / "hold-2").unlink()

@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 _TEXT_CHARS_MAX = 1000
-_METRICS_MAX = 100
+_METRICS_MAX = 50
+_NAME_CHARS_MAX = 100
 
 
 class StopToken:
@@ -82,8 +83,12 @@ def report_progress(share: float | None = None, text: str | None = None, **metri
     if len(metrics) > _METRICS_MAX:
         raise ValueError(f"{len(metrics)} metrics are reported at once. Report at most {_METRICS_MAX}")
     for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"the metric {name:.80} is {value!r:.80}. Report finite numbers")
+        if len(name) > _NAME_CHARS_MAX:
+            raise ValueError(
+                f"the metric {name:.40}… has a name of {len(name)} characters. Use {_NAME_CHARS_MAX} at most"
+            )
+        if not _is_finite(value):
+            raise ValueError(f"the metric {name} is {_shown(value)}. Report finite numbers")
     link = _current()
     if link is not None:
         shown = None if text is None else str(text)[:_TEXT_CHARS_MAX]
@@ -124,6 +129,20 @@ def enter_run_in_process(link: RunLink | None) -> None:
     """Make this the run of every thread of this process that has none of its own."""
     global _link_of_process
     _link_of_process = link
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python writes out no integer of that many digits
+        return "too large"
 
 
 def _current() -> RunLink | None:

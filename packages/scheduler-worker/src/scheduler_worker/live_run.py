@@ -54,9 +54,11 @@ class LiveRun:
         return RunKey(self.claimed.id, self.claimed.attempt)
 
     def stop(self, reason: StopReason, now: float) -> None:
-        """Cancel what is executing; the first reason stays, except that a lost session overrules all."""
-        if self.stop_reason is None or reason is StopReason.LOST:
-            self.stop_reason = reason
+        """Cancel what is executing, once: the first reason stays, except that a lost session overrules all."""
+        if self.stop_reason is not None and reason is not StopReason.LOST:
+            # A second cancellation would break into the grace that the first one gives the job.
+            return
+        self.stop_reason = reason
         if not self.stopped_at:
             self.stopped_at = now
         if self.task is not None:

@@ -58,14 +58,21 @@ class LogBuffer:
     async def run(self) -> None:
         """Store what there is, again and again, until cancelled; sleeps while no run has anything to store."""
         self._loop = asyncio.get_running_loop()
+        is_away = False
         while True:
             if not (self._waiting or self._untaken or self._progress):
                 await self._wake.wait()
             self._wake.clear()
-            await self._linger()
-            # Told by those that wait for the database; here the entries just wait for the next round.
-            with contextlib.suppress(StoreUnavailableError, ConflictError):
+            if is_away or not self._room.is_scarce:
+                await self._linger()
+            else:
+                await asyncio.sleep(0)
+            try:
                 await self.flush()
+                is_away = False
+            except (StoreUnavailableError, ConflictError):
+                # Told by those that wait for the database; here the entries just wait for the next round.
+                is_away = True
 
     @property
     def is_empty(self) -> bool:
@@ -75,15 +82,17 @@ class LogBuffer:
     async def flush(self) -> None:
         """Store all that was written and reported so far; raises StoreUnavailableError or ConflictError, and keeps it.
 
-        Not more than one batch is taken out of the runs' outputs at a time: there it costs least memory.
+        Not more than one batch is taken out of the runs' outputs at a time: there it costs least memory. What a run
+        that prints faster than it is stored has written meanwhile is left for the next time.
         """
         async with self._storing:
             with self._waiting_lock:
                 outputs, self._waiting = list(self._waiting.values()), {}
+            due = {output.key: output.waiting_bytes for output in outputs}
             try:
                 while outputs or self._untaken:
                     if not self._untaken:
-                        outputs = self._take(outputs)
+                        outputs = self._take(outputs, due)
                     await self._store_entries()
                 await self._store_progress()
             finally:
@@ -117,17 +126,19 @@ class LogBuffer:
             for wait in waits:
                 wait.cancel()
 
-    def _take(self, outputs: list[BufferedOutput]) -> list[BufferedOutput]:
-        """Fill one batch; returns those that have more for the next one."""
+    def _take(self, outputs: list[BufferedOutput], due: dict[RunKey, int]) -> list[BufferedOutput]:
+        """Fill one batch; returns those that have more for the next one, of what is `due` of each."""
         left = _BYTES_MAX
         for count, output in enumerate(outputs):
             if left <= 0 or len(self._untaken) >= _ENTRIES_MAX:
                 return outputs[count:]
             entries = output.take(left, _ENTRIES_MAX - len(self._untaken))
             self._untaken += entries
-            if output.has_more:
+            taken = sum(len(entry.content) for entry in entries)
+            due[output.key] -= taken
+            if output.has_more and due[output.key] > 0:
                 return outputs[count:]
-            left -= sum(len(entry.content) for entry in entries)
+            left -= taken
             progress = output.take_progress()
             if progress is not None:
                 self._progress[output.key] = progress

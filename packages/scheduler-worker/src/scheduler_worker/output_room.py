@@ -16,6 +16,11 @@ class OutputRoom:
         self._on_scarce = on_scarce
         self._lock = threading.Lock()
 
+    @property
+    def is_scarce(self) -> bool:
+        """Whether less than half is left."""
+        return self._left < self._half
+
     def take(self, size: int) -> bool:
         """Take so many bytes; False, and nothing is taken, where they are not left."""
         with self._lock:

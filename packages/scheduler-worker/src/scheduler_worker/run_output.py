@@ -127,6 +127,12 @@ class BufferedOutput(RunOutput):
             return progress
 
     @property
+    def waiting_bytes(self) -> int:
+        """No less than what has been written and not been taken yet."""
+        with self._lock:
+            return 0 if self._pieces is None else self._pieces.size
+
+    @property
     def is_waiting(self) -> bool:
         """Whether something has not been taken yet."""
         return self._is_waiting

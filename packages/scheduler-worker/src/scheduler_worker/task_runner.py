@@ -68,6 +68,11 @@ class TaskRunner:
             )
             return None
         outcome: RunOutcome | None
+        if _seconds_left(live) == 0.0:
+            # Not even begun: what a job does in its first moment may be what is not to be done any more.
+            too_late = "total_timeout_seconds were over before this attempt had begun."
+            outcome = RunOutcome(status=TaskRunStatus.TIMEOUT, error=too_late, retryable=False)
+            return self.report(live.claimed, version, outcome)
         try:
             outcome = await self._outcome(executor, live, version, output)
             if not isinstance(outcome, RunOutcome):
@@ -166,15 +171,18 @@ _random = random.Random()
 
 def _timer(live: LiveRun, version: TaskVersion) -> RunTimer:
     """The clock of an attempt: it tells the job before its time is over, and stops it when it is."""
-    left = live.claimed.seconds_left
-    if left is not None:
-        left = max(0.0, left - live.waited_seconds)
     now = asyncio.get_running_loop().time
     return RunTimer(
         (version.run_options.soft_timeout_seconds, lambda: _tell_soft(live)),
         (version.timeout_seconds, lambda: live.stop(StopReason.TIMEOUT, now())),
-        (left, lambda: live.stop(StopReason.TOTAL_TIMEOUT, now())),
+        (_seconds_left(live), lambda: live.stop(StopReason.TOTAL_TIMEOUT, now())),
     )
+
+
+def _seconds_left(live: LiveRun) -> float | None:
+    """How long all attempts together may still take."""
+    left = live.claimed.seconds_left
+    return None if left is None else max(0.0, left - live.waited_seconds)
 
 
 def _tell_soft(live: LiveRun) -> None:

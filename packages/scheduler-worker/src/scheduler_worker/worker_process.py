@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from scheduler_core.runtime.exit_code import ExitCode
 from scheduler_worker.backoff import Backoff
+from scheduler_worker.containment.program import ending
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -76,7 +78,7 @@ class WorkerProcess(asyncio.DatagramProtocol):
                 if time.monotonic() - began_at > _CALM_SECONDS:
                     self._backoff.reset()
                 seconds = self._backoff.next_seconds()
-                logger.error("worker process %s ended with %s; again in %.1f s", self._name, _told(code), seconds)
+                logger.error("worker process %s ended with %s; again in %.1f s", self._name, ending(code), seconds)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), seconds)
             return 0
@@ -104,9 +106,13 @@ class WorkerProcess(asyncio.DatagramProtocol):
     async def _run_once(self) -> int:
         self._heard_at = None
         # A process group of its own: Ctrl-C reaches it once, by way of its parent.
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, env=self._environment(), pass_fds=(self._lifeline,), process_group=0
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, env=self._environment(), pass_fds=(self._lifeline,), process_group=0
+            )
+        except OSError as error:
+            logger.error("worker process %s cannot be started: %s", self._name, error)
+            return ExitCode.FAILURE
         if self._stopping.is_set():
             # It was told while this one was being started.
             self.send(signal.SIGTERM)
@@ -119,7 +125,3 @@ class WorkerProcess(asyncio.DatagramProtocol):
     def _environment(self) -> Mapping[str, str]:
         told = {"NOTIFY_SOCKET": str(self._address), "WATCHDOG_USEC": str(int(self._watchdog_seconds * 1_000_000))}
         return {**os.environ, **told}
-
-
-def _told(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -72,8 +72,12 @@ class WorkerProcesses:
     def _watchdog_seconds(self) -> float:
         return self._manager.watchdog_seconds or _WATCHDOG_SECONDS
 
+    @property
+    def _are_ready(self) -> bool:
+        return all(process.was_ready for process in self._processes)
+
     def _on_ready(self) -> None:
-        if all(process.was_ready for process in self._processes):
+        if self._are_ready:
             self._manager.tell_ready(f"{self._count} worker processes, {self._name}-1 to {self._name}-{self._count}")
 
     async def _watch(self) -> None:
@@ -99,7 +103,8 @@ class WorkerProcesses:
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGHUP and not (self._had_terminal and not has_terminal()):
-            with self._manager.reloading():
+            # The end of a reload says READY, which is not so before all have been.
+            with self._manager.reloading() if self._are_ready else contextlib.nullcontext():
                 self._send(number)
             return
         self._signals.append(number)

@@ -27,6 +27,9 @@ def test_core_unit_pattern_problem_lets_usual_patterns_pass(pattern: str) -> Non
         (r"(a)\1", "refers back"),
         (".*a.*b.*c", "more than 2 repetitions"),
         ("a{1,50}b{2,}c*", "more than 2 repetitions"),
+        ("a?" * 30 + "a" * 30, "multiply to too many ways"),
+        (".{0,20}" * 5 + "!", "multiply to too many ways"),
+        ("(|)" * 30 + "!", "multiply to too many ways"),
     ],
 )
 def test_core_unit_pattern_problem_names_what_may_take_for_ever(pattern: str, words: str) -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from fixtures.worker import eventually, processes_with
 from scheduler_core.runtime.process_identity import ProcessIdentity
+from scheduler_worker.containment import control_groups
 from scheduler_worker.containment.leftovers import end_leftovers
 from scheduler_worker.containment.marked_processes import MARK
 from scheduler_worker.containment.run_directories import OWNER_FILE, Owner
+from scheduler_worker.containment.run_number import handed_on, number_of
 
 
 def directory_of(base: Path, process: ProcessIdentity, token: str) -> Path:
@@ -67,6 +69,46 @@ async def test_jobs_and_directories_of_a_dead_worker_go(tmp_path: Path, token: s
 
         assert processes_with(argument) == []
     assert not own.exists()
+
+
+async def test_a_job_that_has_cleared_its_environment_goes(tmp_path: Path, token: str) -> None:
+    """Also what carries no mark in its environment any more is known as the dead worker's."""
+    argument = f"1000.{uuid4().int % 10**12}"
+    directory_of(tmp_path, ended_process(), token)
+    with handed_on(number_of(token, 3)), job("another", argument):
+        await eventually(lambda: processes_with(argument) != [])
+
+        assert end_leftovers(tmp_path) == 1
+
+        assert processes_with(argument) == []
+
+
+def test_groups_that_were_not_written_down_go(tmp_path: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that was killed before it knew of its groups leaves none to whoever follows it in the same place."""
+    monkeypatch.setattr(control_groups, "_own_group", lambda: str(tmp_path / "groups"))
+    left = tmp_path / "groups" / f"scheduler-{token}"
+    (left / "supervisor").mkdir(parents=True)
+    directory_of(tmp_path / "runs", ended_process(), token)
+
+    assert end_leftovers(tmp_path / "runs") == 1
+
+    assert not left.exists()
+
+
+async def test_what_another_user_says_is_not_believed(
+    tmp_path: Path, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A description that somebody else has put there makes this user kill and remove nothing."""
+    argument = f"1000.{uuid4().int % 10**12}"
+    own = directory_of(tmp_path, ended_process(), token)
+    monkeypatch.setattr(os, "geteuid", lambda: own.stat().st_uid + 1)
+    with job(token, argument):
+        await eventually(lambda: processes_with(argument) != [])
+
+        assert end_leftovers(tmp_path) == 0
+
+        assert len(processes_with(argument)) == 1
+    assert own.exists()
 
 
 def test_a_former_boot_has_left_directories_only(tmp_path: Path, token: str) -> None:

@@ -1,6 +1,7 @@
 """Nothing of a job outlives its run, its worker, or the lease of its worker."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
 from scheduler_core.interfaces import RunContext, RunNotice
 from scheduler_core.models import RunKey, TaskRunStatus
-from scheduler_worker.containment import supervision
+from scheduler_worker.containment import supervision, supervisor_process
 from scheduler_worker.executors.shell_executor import ShellExecutor
 
 KEY = RunKey(7, 2)
@@ -247,16 +248,116 @@ async def test_one_run_ends_while_another_goes_on(executor: ShellExecutor, argum
         await going
 
 
-async def test_a_job_gets_nothing_but_what_it_needs(
-    executor: ShellExecutor, context: RunContext, output: CollectedOutput
+async def test_what_hides_its_origin_ends_with_its_run(executor: ShellExecutor, argument: str) -> None:
+    """Without its session, its parents and its environment a process is still its run's, while others go on."""
+    going = asyncio.create_task(executor.execute({"command": ["sleep", "1000"]}, make_context(1), CollectedOutput()))
+    script = f"(env -i setsid sh -c '(sleep {argument}; :) & sleep {argument}; :' &); read x < <(sleep 0.1)"
+
+    outcome = await executor.execute({"command": ["bash", "-c", script]}, make_context(2), CollectedOutput())
+
+    assert outcome.exit_code == 1
+    assert processes_with(argument) == []
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+
+
+async def test_a_supervisor_that_a_job_has_stopped_is_replaced(
+    executor: ShellExecutor,
+    context: RunContext,
+    output: CollectedOutput,
+    argument: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No descriptor beyond the three, no new privileges, no core dumps, files for its user alone, no signal ignored."""
+    """A run can be cancelled though the supervisor stands still, and the next one has another supervisor."""
+    monkeypatch.setattr(supervisor_process, "_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(supervisor_process, "_SILENT_STILL_SECONDS", 0.2)
+    run = asyncio.create_task(executor.execute(tree(argument), context, output))
+    await eventually(lambda: len(processes_with(argument)) == 3)
+
+    os.kill(supervision.supervisor().pid, signal.SIGSTOP)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(run, 10)
+    again = await executor.execute({"command": ["true"]}, make_context(8), output)
+
+    assert processes_with(argument) == []
+    assert again.status is TaskRunStatus.COMPLETED
+
+
+async def test_the_end_of_the_worker_kills_what_a_stopped_supervisor_holds(
+    executor: ShellExecutor,
+    context: RunContext,
+    output: CollectedOutput,
+    argument: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that stops leaves no jobs, also where its supervisor does not answer any more."""
+    monkeypatch.setattr(supervisor_process, "_LEAVE_SECONDS", 0.2)
+    run = asyncio.create_task(executor.execute(tree(argument), context, output))
+    await eventually(lambda: len(processes_with(argument)) == 3)
+
+    os.kill(supervision.supervisor().pid, signal.SIGSTOP)
+    await executor.close()
+
+    assert processes_with(argument) == []
+    assert (await run).exit_code is None
+
+
+async def test_a_supervisor_that_was_late_hears_of_all_renewals_first(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job dies because an old end of the lease is read before the new one."""
+    monkeypatch.setattr(supervision, "_deadline", None)
+    run = asyncio.create_task(
+        executor.execute({"command": ["bash", "-c", "echo began; read x < <(sleep 0.5)"]}, context, output)
+    )
+    await eventually(lambda: output.text("stdout") == "began\n")
+    supervisor = supervision.supervisor()
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    for seconds in (-2.0, -1.0, 1000.0):
+        supervision.lease_extended(time.monotonic() + seconds)
+    os.kill(supervisor.pid, signal.SIGCONT)
+
+    assert (await run).exit_code == 1
+
+
+async def test_reports_that_never_end_do_not_hold_the_worker(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, tmp_path: Path
+) -> None:
+    """What another process goes on writing to the report channel keeps no run from its end."""
+    path = tmp_path / "path"
+    script = f'echo "$SCHEDULER_REPORT" > {path}; read x < <(sleep 0.3)'
+    run = asyncio.create_task(executor.execute({"command": ["bash", "-c", script]}, context, output))
+    await eventually(lambda: path.exists() and path.read_text().endswith("\n"))
+    flood = await asyncio.create_subprocess_exec("bash", "-c", f"exec yes > {path.read_text().strip()} 2>&1")
+    try:
+        outcome = await asyncio.wait_for(run, 20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            flood.kill()
+        await flood.wait()
+
+    assert outcome.exit_code == 1
+
+
+@pytest.mark.parametrize("open_files", [0, 100])
+async def test_a_job_gets_nothing_but_what_it_needs(
+    executor: ShellExecutor, context: RunContext, output: CollectedOutput, open_files: int
+) -> None:
+    """No descriptor beyond the three, no new privileges, no core dumps, files for its user alone, no signal ignored.
+
+    However many files the worker has open when it starts its supervisor.
+    """
     command = (
         "ls /proc/self/fd; grep NoNewPrivs /proc/self/status; ulimit -c; umask; readlink /proc/self/fd/0;"
         "grep SigIgn /proc/self/status"
     )
 
-    await executor.execute({"command": ["bash", "-c", command]}, context, output)
+    with contextlib.ExitStack() as files:
+        for _ in range(open_files):
+            files.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        await executor.execute({"command": ["bash", "-c", command]}, context, output)
 
     *told, ignored = output.text("stdout").split()
     # The last descriptor is what ls itself has opened.

@@ -92,7 +92,7 @@ def test_worker_unit_function_end_keeps_results_within_the_limit() -> None:
     """A result is kept up to the very limit, and what is no JSON is told."""
     assert msgspec.json.decode(returned("x" * 98, 100).result) == "x" * 98
     assert "The result has 101 bytes as JSON" in str(returned("x" * 99, 100).error)
-    assert "a object that cannot be written as JSON" in str(returned(object(), 100).error)
+    assert "(object) cannot be written as JSON" in str(returned(object(), 100).error)
 
 
 def test_worker_unit_function_end_shows_the_function_alone() -> None:

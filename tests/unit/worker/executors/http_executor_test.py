@@ -209,6 +209,7 @@ async def test_worker_unit_http_names_an_unknown_host(executor: HttpExecutor) ->
     "parameters",
     [
         {"url": "{server}/json", "body": "x", "headers": {"Content-Length": "hunter2"}},
+        {"url": "{server}/json", "method": "POST", "body": "hunter2", "headers": {"content-length": "8"}},
         {"url": "http://hunter2.\N{FULLWIDTH DIGIT ONE}.\ud800/"},
         {"url": "http://127.0.0.1:1/", "headers": {"X-Key": "hunter2\ud800"}},
     ],

@@ -41,6 +41,8 @@ def test_worker_unit_http_redirected_keeps_secrets_on_their_server(status: int, 
         ("http://a.example/", "from https to http://a.example/ is not followed, as it gives up encryption"),
         ("https://user:hunter2@a.example/", "not followed: 'https://a.example/' has a user or password in it"),
         ("file:///etc/passwd", "not followed: 'file:///etc/passwd' is no URL"),
+        ("https://[::", "not followed: 'https://[::' is no URL: its host cannot be read"),
+        ("//[v6.x/", "not followed: '//[v6.x/' is no URL"),
         ("https://a.example:99999/?hunter2", "not followed: 'https://a.example:99999/' is no URL: its port"),
     ],
 )

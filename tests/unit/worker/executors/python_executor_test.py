@@ -103,7 +103,7 @@ async def test_execute_fails_with_the_exception(name: str, executor: PythonExecu
         ("NOT_A_FUNCTION", "is a int and cannot be called"),
         ("missing", "'fixtures.example_jobs' has no attribute 'missing'."),
         ("die", "The process that ran the function ended with signal SIGKILL before it returned."),
-        ("give_object", "The function returned a object that cannot be written as JSON"),
+        ("give_object", "What the function returned (object) cannot be written as JSON"),
         ("fail_silently", "SilentError."),
         ("fail_unprintably", "ValueError: ab?xxx"),
         ("give_nested", "The result is no readable JSON: "),

@@ -110,6 +110,51 @@ async def test_worker_unit_python_soft_timeout_before_the_call_is_not_lost(
     assert (await waiting).status is TaskRunStatus.TIMEOUT
 
 
+async def test_worker_unit_python_cancel_while_a_child_is_replaced_is_not_lost(
+    executor: PythonExecutor, output: CollectedOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is cancelled while the child before its own is being ended is not called any more."""
+    await begin(executor, "leave_mark", output, str(tmp_path / "first"), isolation="process")
+    (old,) = executor._children._idle
+    old.started_at -= 1e6
+    end, is_ending = old.end, asyncio.Event()
+
+    async def ended(grace_seconds: float) -> int:
+        is_ending.set()
+        return await end(grace_seconds)
+
+    monkeypatch.setattr(old, "end", ended)
+    run = begin(executor, "leave_mark", output, str(tmp_path / "second"), isolation="process")
+    await is_ending.wait()
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert not (tmp_path / "second").exists()
+
+
+async def test_worker_unit_python_pause_before_the_call_is_not_lost(
+    executor: PythonExecutor, output: CollectedOutput, tmp_path: Path
+) -> None:
+    """A run that is paused while it waits for a free child is not called until it is resumed."""
+    first, second, path = tmp_path / "first", tmp_path / "second", tmp_path / "third"
+    busy = begin(executor, "be_deaf", output, str(first), str(second), isolation="process")
+    await eventually(first.exists)
+    parameters = {"callable": "fixtures.asking_jobs:leave_mark", "args": [str(path)], "isolation": "process"}
+    waiting = asyncio.create_task(executor.execute(parameters, make_context(8), output))
+    key = RunKey(8, 2)
+    await eventually(lambda: key in executor._live and executor._live[key]._expects_child)
+
+    assert executor.notify(key, RunNotice.PAUSE)
+    second.touch()
+    await busy
+    done, _ = await asyncio.wait({waiting}, timeout=0.3)
+    assert (done, path.exists()) == (set(), False)
+
+    assert executor.notify(key, RunNotice.RESUME)
+    assert (await waiting).status is TaskRunStatus.COMPLETED
+
+
 @pytest.mark.parametrize(
     ("name", "isolation"),
     [

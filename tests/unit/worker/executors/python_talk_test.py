@@ -174,13 +174,14 @@ async def test_worker_unit_python_children_stay_within_their_limits(
     assert len(set(ids)) == 1
 
 
+@pytest.mark.parametrize("name", ["leave_running", "leave_daemon"])
 async def test_worker_unit_python_processes_end_with_their_run(
-    executor: PythonExecutor, output: CollectedOutput
+    name: str, executor: PythonExecutor, output: CollectedOutput
 ) -> None:
     """What a function has left running is gone when its run has ended well."""
     seconds = 10**6 + uuid4().int % 10**6
 
-    outcome = await call(executor, "leave_running", output, seconds)
+    outcome = await call(executor, name, output, seconds)
 
     assert value(outcome) == "left"
     assert processes_with(str(seconds)) == []

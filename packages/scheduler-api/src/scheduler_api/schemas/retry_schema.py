@@ -52,7 +52,7 @@ def retry_policy(body: RetryBody) -> RetryPolicy:
     """What a body says.
 
     >>> retry_policy(RetryBody(delays=[1, 5])).delays
-    (1, 5)
+    (1.0, 5.0)
     """
     values = {name: getattr(body, name) for name in RetryBody.__struct_fields__}
     return msgspec.convert(values, RetryPolicy)

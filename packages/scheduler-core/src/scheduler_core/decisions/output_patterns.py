@@ -1,5 +1,6 @@
 """Regular expressions that the output of a failed run may fit: a bounded kind, since no job may hold up its worker."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -10,6 +11,8 @@ _PATTERN_LENGTH_MAX: Final = 200
 _OPEN_REPEATS_MAX: Final = 2
 _TIMES_MAX: Final = 20
 _LINE_CHARS_MAX: Final = 300
+WAYS_MAX: Final = 2 * _LINE_CHARS_MAX**2
+"""In so many ways, about, all patterns of a task together may have to be tried at each place of a line."""
 _REPEATS: Final = frozenset({parser.MAX_REPEAT, parser.MIN_REPEAT, parser.POSSESSIVE_REPEAT})
 _REFERENCES: Final = frozenset({parser.GROUPREF, parser.GROUPREF_EXISTS})
 
@@ -38,7 +41,20 @@ def pattern_problem(pattern: str) -> str | None:
         return "repeats something that is repeated or chosen from alternatives itself. Write it without one of the two"
     if sum(kind in _REPEATS and int(value[1]) > _TIMES_MAX for kind, value, _ in elements) > _OPEN_REPEATS_MAX:
         return f"has more than {_OPEN_REPEATS_MAX} repetitions such as .* in it. Write it with fewer"
+    if _ways(elements) > WAYS_MAX:
+        return (
+            "has repetitions and alternatives that multiply to too many ways in which it may fit. Write it with fewer"
+        )
     return None
+
+
+def ways_to_fit(pattern: str) -> int:
+    """In how many ways a pattern without a problem may have to be tried at one place of a line, at most.
+
+    >>> ways_to_fit("a?(bc|d).*")
+    1204
+    """
+    return _ways(_elements(parser.parse(pattern), repeated=False))
 
 
 def is_in_output(patterns: Iterable[str], output: str) -> bool:
@@ -50,6 +66,18 @@ def is_in_output(patterns: Iterable[str], output: str) -> bool:
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
+
+
+def _ways(elements: Iterable[tuple[Any, Any, bool]]) -> int:
+    """What each element leaves open multiplies with what the others do, in a row or within each other."""
+    return math.prod(_choices(kind, value) for kind, value, _ in elements)
+
+
+def _choices(kind: Any, value: Any) -> int:
+    if kind in _REPEATS:
+        fewest, most = min(int(value[0]), _LINE_CHARS_MAX), min(int(value[1]), _LINE_CHARS_MAX)
+        return most - fewest + 1
+    return len(value[1]) if kind is parser.BRANCH else 1
 
 
 def _elements(tree: Any, *, repeated: bool) -> Iterator[tuple[Any, Any, bool]]:

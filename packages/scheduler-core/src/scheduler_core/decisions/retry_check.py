@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from scheduler_core.decisions.output_patterns import pattern_problem
+from scheduler_core.decisions.output_patterns import WAYS_MAX, pattern_problem, ways_to_fit
 from scheduler_core.errors import Problem
 from scheduler_core.models import RetryPolicy
 
@@ -42,9 +42,7 @@ def check_retry(retry: RetryPolicy) -> Iterator[Problem]:
                 f"on_exceptions has '{name[:100]}'. Give the name of a class, such as TimeoutError or "
                 "package.module.SomeError.",
             )
-    for pattern in retry.on_output[:_LISTED_MAX]:
-        if (problem := pattern_problem(pattern)) is not None:
-            yield Problem("retry.on_output", f"on_output: the pattern '{pattern[:100]}' {problem}.")
+    yield from _check_patterns(retry.on_output[:_LISTED_MAX])
 
 
 def _check_numbers(retry: RetryPolicy) -> Iterator[Problem]:
@@ -66,6 +64,21 @@ def _check_delays(retry: RetryPolicy) -> Iterator[Problem]:
             yield Problem("retry.delays", f"delays are from 0 to {RETRY_SECONDS_MAX:.0f} seconds, not {delay:g}.")
         elif delay > retry.max_delay_seconds >= 0:
             yield _above_cap("delays", delay, retry)
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> Iterator[Problem]:
+    ways = 0
+    for pattern in patterns:
+        if (problem := pattern_problem(pattern)) is not None:
+            yield Problem("retry.on_output", f"on_output: the pattern '{pattern[:100]}' {problem}.")
+        else:
+            ways += ways_to_fit(pattern)
+    if ways > WAYS_MAX:
+        yield Problem(
+            "retry.on_output",
+            "on_output: the patterns together have too many repetitions such as .* in them. Give fewer patterns with "
+            "two of them.",
+        )
 
 
 def _above_cap(field: str, delay: float, retry: RetryPolicy) -> Problem:

@@ -15,6 +15,8 @@ _BYTES_MAX = 8 * 1024 * 1024
 _PIECES_MAX = 1000
 _SEARCHED_PIECES = 128
 _EVERYTHING = LogFilter()
+_TOO_MUCH = (pg.QueryCanceled, pg.InternalError_, pg.ProgramLimitExceeded, pg.OutOfMemory)
+"""How PostgreSQL ends a search whose pattern takes more time or memory than it has."""
 
 
 class PostgresRunLogRepository(PostgresRepository, RunLogRepository):
@@ -96,6 +98,11 @@ class PostgresRunLogRepository(PostgresRepository, RunLogRepository):
                 reason = (error.__cause__.diag.message_primary or "").partition(": ")[2]
                 raise InvalidInputError.of(
                     "pattern", f"pattern '{pattern}' is no regular expression of PostgreSQL: {reason}. Correct it."
+                ) from error
+            if pattern is not None and isinstance(error.__cause__, _TOO_MUCH):
+                reason = error.__cause__.diag.message_primary or "it gave it up"
+                raise InvalidInputError.of(
+                    "pattern", f"pattern '{pattern}' is too much work for PostgreSQL: {reason}. Make it simpler."
                 ) from error
             raise
         last = None

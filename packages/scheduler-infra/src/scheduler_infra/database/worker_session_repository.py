@@ -100,7 +100,11 @@ class PostgresWorkerSessionRepository(PostgresRepository, WorkerSessionRepositor
 
     async def drain(self, worker_id: str, drained: bool) -> None:
         """See WorkerSessionRepository."""
-        await self._rows("drain_sessions", {"worker_id": worker_id, "drained": drained})
+        told: int | None = None
+        while rows := await self._rows("drain_sessions", {"worker_id": worker_id, "drained": drained}):
+            # One that was begun while the one before it was waited for has to be told, too.
+            if told == (told := rows[0]["id"]):
+                return
 
     async def close(self, session_id: int, now: datetime | None = None) -> list[RunChange]:
         """See WorkerSessionRepository."""

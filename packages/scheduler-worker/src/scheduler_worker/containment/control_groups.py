@@ -82,12 +82,17 @@ class ControlGroups:
         if len(self._idle) < _IDLE_MAX:
             self._idle.append(leaf)
         else:
-            os.rmdir(leaf.path)  # noqa: PTH106
+            # The job may have made groups below it.
+            remove_groups(leaf.path)
 
     def strangers(self) -> list[int]:
         """Processes that live where only the supervisor should: forked before their parent was moved to its leaf."""
         own = os.getpid()
-        return [pid for pid in map(int, _read(self._own.procs).split()) if pid != own]
+        try:
+            return [pid for pid in map(int, _read(self._own.procs).split()) if pid != own]
+        except OSError:
+            # Somebody has moved this process and removed its group.
+            return []
 
     def remove(self) -> None:
         """Leave and remove all groups."""
@@ -96,6 +101,14 @@ class ControlGroups:
             remove_groups(self.path)
         except OSError:
             return
+
+
+def path_of(token: str) -> str:
+    """Where a worker with this token that was started like this one has its groups; empty where there can be none."""
+    try:
+        return f"{_own_group()}/scheduler-{token}"
+    except OSError:
+        return ""
 
 
 def end_groups(path: str, patience_seconds: float = 2.0) -> int:

@@ -1,16 +1,17 @@
 """What a worker that crashed together with its supervisor has left on this host."""
 
 import logging
-import shutil
+import os
 import socket
 from pathlib import Path
 
 import msgspec
 
 from scheduler_core.runtime.process_identity import boot_id_here, is_dead
-from scheduler_worker.containment.control_groups import end_groups
-from scheduler_worker.containment.marked_processes import kill_marked
+from scheduler_worker.containment.control_groups import end_groups, path_of
+from scheduler_worker.containment.marked_processes import kill_all_of
 from scheduler_worker.containment.run_directories import OWNER_FILE, Owner
+from scheduler_worker.containment.tree_removal import remove_tree
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -26,6 +27,9 @@ def end_leftovers(base: Path) -> int:
     count = 0
     for path in sorted(base.glob("*")) if base.is_dir() else []:
         try:
+            if any(each.lstat().st_uid != os.geteuid() for each in (path, path / OWNER_FILE)):
+                # What others say must not decide what this user kills and removes.
+                continue
             owner = msgspec.json.decode((path / OWNER_FILE).read_bytes(), type=Owner)
         except (OSError, msgspec.MsgspecError):
             continue
@@ -34,7 +38,7 @@ def end_leftovers(base: Path) -> int:
         killed = 0
         if owner.process.boot_id == boot_id_here():
             killed = _kill(owner)
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(str(path))
         count += 1
         logger.warning("leftovers of a dead worker ended", extra={"pid": owner.process.pid, "processes": killed})
     return count
@@ -51,6 +55,7 @@ def _is_over(owner: Owner) -> bool:
 
 
 def _kill(owner: Owner) -> int:
-    is_ours = owner.group_path.endswith(f"/scheduler-{owner.token}")
-    killed = end_groups(owner.group_path) if is_ours else 0
-    return killed + kill_marked(f"{owner.token}-", _PATIENCE_SECONDS)
+    # It may not have come to write down where its groups are.
+    path = owner.group_path or path_of(owner.token)
+    killed = end_groups(path) if path.endswith(f"/scheduler-{owner.token}") else 0
+    return killed + kill_all_of(owner.token, _PATIENCE_SECONDS)

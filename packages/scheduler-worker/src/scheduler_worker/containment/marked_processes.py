@@ -3,7 +3,9 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 
+from scheduler_worker.containment import run_number
 from scheduler_worker.containment.process_tree import environment_of
 
 MARK = "SCHEDULER_RUN_TOKEN"
@@ -17,10 +19,20 @@ def kill_marked(value_prefix: str, patience_seconds: float = 0.0) -> int:
     all of them are really gone. This process and its group are spared. Finds nothing where there is no /proc.
     """
     wanted = f"{MARK}={value_prefix}".encode()
+    return _kill(lambda pid: _has(environment_of(pid), wanted), patience_seconds)
+
+
+def kill_all_of(token: str, patience_seconds: float) -> int:
+    """As `kill_marked`, for all runs of the worker with this token; also finds what has cleared its environment."""
+    wanted = f"{MARK}={token}-".encode()
+    return _kill(lambda pid: run_number.is_of(token, pid) or _has(environment_of(pid), wanted), patience_seconds)
+
+
+def _kill(is_meant: Callable[[int], bool], patience_seconds: float) -> int:
     own, own_group = os.getpid(), os.getpgrp()
     deadline = time.monotonic() + patience_seconds
     killed: set[int] = set()
-    while found := {pid for pid in _marked(wanted) if pid != own}:
+    while found := {pid for pid in _living() if pid != own and is_meant(pid)}:
         for pid in found:
             try:
                 group = os.getpgid(pid)
@@ -38,12 +50,11 @@ def kill_marked(value_prefix: str, patience_seconds: float = 0.0) -> int:
     return len(killed)
 
 
-def _marked(wanted: bytes) -> list[int]:
+def _living() -> list[int]:
     try:
-        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - as in process_tree
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - as in process_tree
     except OSError:
         return []
-    return [pid for pid in pids if _has(environment_of(pid), wanted)]
 
 
 def _has(environment: bytes, wanted: bytes) -> bool:

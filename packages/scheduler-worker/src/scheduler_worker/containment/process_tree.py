@@ -1,7 +1,14 @@
 """Who belongs to which run, read from /proc, for hosts without groups and for what was born before it was in one."""
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterable
+
+from scheduler_worker.containment.run_number import carried
+
+_HUNT_TURNS_MIN = 3
+_HUNT_TURNS_MAX = 20
 
 Snapshot = dict[int, tuple[int, int]]
 """The parent and the session of every living process, by its id."""
@@ -23,17 +30,53 @@ def look_around() -> Snapshot:
     return found
 
 
-def members(snapshot: Snapshot, leader: int, mark: bytes) -> set[int]:
-    """The leader, whoever is in its session, whoever below this process carries the mark, and all their children."""
-    own = os.getpid()
+def members(snapshot: Snapshot, leader: int, mark: bytes, number: int) -> set[int]:
+    """Whoever below this process is in the leader's session, or carries mark or number, and all their children."""
+    children = _children(snapshot)
+    roots = {
+        pid
+        for pid in _descendants(children, [os.getpid()])
+        if snapshot[pid][1] == leader or is_marked(pid, mark, number)
+    }
+    return roots | _descendants(children, roots)
+
+
+def hunt(numbers: set[int]) -> set[int]:
+    """Kill whoever carries one of these numbers at sight; which of them were seen.
+
+    For what has always started another one and ended itself before it can be killed by a list of who lives.
+    """
+    found, known = set[int](), set[int]()
+    for turn in range(_HUNT_TURNS_MAX):
+        new = {int(name) for name in os.listdir("/proc") if name.isdigit()} - known  # noqa: PTH208 - as above
+        known |= new
+        seen = set()
+        for pid in new:
+            if (number := carried(pid)) in numbers:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+                seen.add(number)
+        found |= seen
+        if not seen and turn + 1 >= _HUNT_TURNS_MIN:
+            break
+    return found
+
+
+def below(snapshot: Snapshot) -> set[int]:
+    """Whoever descends from this process."""
+    return _descendants(_children(snapshot), [os.getpid()])
+
+
+def is_marked(pid: int, mark: bytes, number: int) -> bool:
+    """Whether a process carries the number of a run, or its mark in the environment."""
+    return carried(pid) == number or (bool(mark) and mark in environment_of(pid))
+
+
+def _children(snapshot: Snapshot) -> dict[int, list[int]]:
     children: dict[int, list[int]] = {}
     for pid, (parent, _) in snapshot.items():
         children.setdefault(parent, []).append(pid)
-    below = _descendants(children, [own])
-    roots = {
-        pid for pid in below if pid == leader or snapshot[pid][1] == leader or (mark and mark in environment_of(pid))
-    }
-    return roots | _descendants(children, roots)
+    return children
 
 
 def _descendants(children: dict[int, list[int]], roots: Iterable[int]) -> set[int]:

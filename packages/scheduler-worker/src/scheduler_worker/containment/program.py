@@ -64,7 +64,7 @@ def start_problem(error: OSError, program: Program) -> str:
     if folder is not None and not os.access(folder, os.X_OK):
         return f"The worker's user may not enter the working directory '{folder}'."
     if isinstance(error, FileNotFoundError):
-        return _missing(word)
+        return _missing(word, folder)
     if isinstance(error, PermissionError):
         where = "" if folder is None or program.user is None else f", and may it enter '{folder}'"
         return f"The program '{word}' may not be executed by {user}; is it marked as executable{where}?"
@@ -73,10 +73,10 @@ def start_problem(error: OSError, program: Program) -> str:
     )
 
 
-def _missing(word: str) -> str:
+def _missing(word: str, folder: str | None) -> str:
     if "/" not in word:
         return f"The program '{word}' is not on the worker's PATH."
-    if (interpreter := _interpreter(word)) is not None:
+    if (interpreter := _interpreter(Path(folder or ".", word))) is not None:
         return (
             f"The program '{word}' names '{interpreter}' in its first line as its interpreter, which does not exist on "
             "this worker's host."
@@ -84,9 +84,9 @@ def _missing(word: str) -> str:
     return f"The program '{word}' does not exist, or the interpreter that it needs is missing."
 
 
-def _interpreter(path: str) -> str | None:
+def _interpreter(path: Path) -> str | None:
     try:
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             first = file.readline(256)
     except OSError:
         return None

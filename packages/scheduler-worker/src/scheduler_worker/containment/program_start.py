@@ -4,11 +4,8 @@ import os
 import resource
 import signal
 
-_RESET = [
-    number
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
-    if number in signal.valid_signals()
-]
+# A worker that was started in the background of a script ignores some, and what it starts would inherit that.
+_RESET = [number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP)]
 LIMITS = {
     "cpu_seconds": resource.RLIMIT_CPU,
     "memory": resource.RLIMIT_AS,
@@ -64,7 +61,12 @@ def fork(
     Raises OSError.
     """
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except BaseException:
+        os.close(reading)
+        os.close(writing)
+        raise
     if pid == 0:
         code = 0
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from scheduler_core.runtime.process_identity import ProcessIdentity
+from scheduler_worker.containment.tree_removal import remove_tree
 
 OWNER_FILE = "owner.json"
 REPORT_FIFO = "report"
@@ -50,11 +51,7 @@ class RunDirectory:
             self.report_path.unlink(missing_ok=True)
             self.path.rmdir()
             return
-        for folder, names, _ in os.walk(self.path):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    os.chmod(os.path.join(folder, name), 0o700, follow_symlinks=False)  # noqa: PTH101, PTH118
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(str(self.path))
 
 
 class RunDirectories:
@@ -108,14 +105,17 @@ class RunDirectories:
 
     def remove(self) -> None:
         """Remove all of this process's."""
-        shutil.rmtree(self.own, ignore_errors=True)
+        remove_tree(str(self.own))
         self._is_made = False
 
     def note(self, group_path: str) -> None:
         """Write down where the groups of this process are, for who has to clear up after it."""
         self._make_own()
         owner = Owner(ProcessIdentity.own(), self._token, group_path)
-        (self.own / OWNER_FILE).write_bytes(msgspec.json.encode(owner))
+        # At no moment half of it: what it names could not be found any more.
+        written = self.own / f".{OWNER_FILE}"
+        written.write_bytes(msgspec.json.encode(owner))
+        written.replace(self.own / OWNER_FILE)
 
     def _make_own(self) -> None:
         if self._is_made and self.own.is_dir():

@@ -5,7 +5,7 @@ import os
 import signal
 
 from scheduler_worker.containment.control_groups import ControlGroups, Leaf
-from scheduler_worker.containment.process_tree import Snapshot, environment_of, look_around, members
+from scheduler_worker.containment.process_tree import Snapshot, is_marked, look_around, members
 
 _FREEZE_ROUNDS_MAX = 20
 
@@ -13,12 +13,13 @@ _FREEZE_ROUNDS_MAX = 20
 class SupervisedRun:
     """A leader and its tree. It is over when the leader's exit code is known and nothing of the tree is left."""
 
-    __slots__ = ("code", "ending_since", "is_frozen", "is_killed", "key", "leaf", "mark", "pid", "reason")
+    __slots__ = ("code", "ending_since", "is_frozen", "is_killed", "key", "leaf", "mark", "number", "pid", "reason")
 
-    def __init__(self, key: int, pid: int, mark: bytes, leaf: Leaf | None) -> None:
+    def __init__(self, key: int, pid: int, mark: bytes, number: int, leaf: Leaf | None) -> None:
         self.key = key
         self.pid = pid
         self.mark = mark
+        self.number = number
         self.leaf = leaf
         self.code: int | None = None
         self.is_killed = False
@@ -60,7 +61,7 @@ class SupervisedRun:
         number, known = signal.SIGSTOP if is_frozen else signal.SIGCONT, set[int]()
         for _ in range(_FREEZE_ROUNDS_MAX):
             # Again until none is new: one may have forked before it was stopped.
-            new = members(look_around(), self.pid, self.mark) - known
+            new = members(look_around(), self.pid, self.mark, self.number) - known
             if not new:
                 break
             _signal(new, number)
@@ -73,7 +74,7 @@ class SupervisedRun:
     def is_empty(self, snapshot: Snapshot, strangers: list[int]) -> bool:
         """Whether nothing of the tree lives; kills what does. Without a leaf the snapshot tells."""
         if self.leaf is None:
-            left = members(snapshot, self.pid, self.mark)
+            left = members(snapshot, self.pid, self.mark, self.number)
         else:
             left = {pid for pid in strangers if self._is_of_run(pid)}
             with contextlib.suppress(OSError):
@@ -94,7 +95,7 @@ class SupervisedRun:
 
     def _is_of_run(self, pid: int) -> bool:
         try:
-            return os.getsid(pid) == self.pid or (bool(self.mark) and self.mark in environment_of(pid))
+            return os.getsid(pid) == self.pid or is_marked(pid, self.mark, self.number)
         except ProcessLookupError:
             return False
 

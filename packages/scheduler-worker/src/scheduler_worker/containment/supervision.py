@@ -5,7 +5,7 @@ import secrets
 import threading
 from pathlib import Path
 
-from scheduler_worker.containment.marked_processes import kill_marked
+from scheduler_worker.containment.marked_processes import kill_all_of
 from scheduler_worker.containment.run_directories import RunDirectories
 from scheduler_worker.containment.supervisor_process import SupervisorError, SupervisorProcess
 
@@ -87,4 +87,4 @@ def lease_extended(deadline: float) -> None:
 
 def kill_all_marked() -> None:
     """Kill whatever carries the mark of this process, without the supervisor's help."""
-    kill_marked(f"{TOKEN}-", _PATIENCE_SECONDS)
+    kill_all_of(TOKEN, _PATIENCE_SECONDS)

@@ -20,11 +20,12 @@ import time
 if __name__ == "__main__":
     sys.path.append(sys.argv[1])
 
-from scheduler_worker.containment import program_start
+from scheduler_worker.containment import program_start, run_number
 from scheduler_worker.containment.control_groups import ControlGroups, Leaf
 from scheduler_worker.containment.frames import Message
-from scheduler_worker.containment.process_tree import look_around
+from scheduler_worker.containment.process_tree import below, hunt, look_around
 from scheduler_worker.containment.supervised_run import SupervisedRun
+from scheduler_worker.containment.tree_removal import remove_tree
 from scheduler_worker.containment.worker_channel import Control, WorkerChannel, out_of_the_way
 
 _PAUSE_SECONDS = 0.002
@@ -33,6 +34,7 @@ _PAUSE_LOOKING_SECONDS = 0.02
 
 _PAUSE_SECONDS_MAX = 0.1
 _LEAVE_SECONDS = 10.0
+_REST_ROUNDS_MAX = 20
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_NAME = 15
@@ -41,7 +43,8 @@ _PR_SET_NAME = 15
 class Supervisor:
     """Serves one worker until that is gone; then everything is killed."""
 
-    def __init__(self, channel: WorkerChannel, wake: int, groups: ControlGroups | None) -> None:
+    def __init__(self, token: str, channel: WorkerChannel, wake: int, groups: ControlGroups | None) -> None:
+        self._token = token
         self._channel = channel
         self._wake = wake
         self._groups = groups
@@ -74,7 +77,9 @@ class Supervisor:
                 if descriptor == self._wake:
                     os.read(self._wake, 4096)
                 elif descriptor == channel.control.fileno():
-                    self._obey(channel.read_control())
+                    # All of it: a lease must not end because what has prolonged it is still to be read.
+                    while (control := channel.read_control()) is not None:
+                        self._obey(control)
                 elif descriptor == channel.requests.fileno():
                     for message in channel.read_requests():
                         self._do(message)
@@ -84,7 +89,7 @@ class Supervisor:
             self._reap()
             self._settle()
         left_until = time.monotonic() + _LEAVE_SECONDS
-        while self._runs and time.monotonic() < left_until:
+        while (self._runs or _has_children()) and time.monotonic() < left_until:
             self._kill(list(self._runs), "worker")
             self._reap()
             self._settle()
@@ -108,6 +113,9 @@ class Supervisor:
         if kind == "start":
             self._start(key, *details)
             return
+        if kind == "ping":
+            self._channel.answer("pong", key)
+            return
         run = self._runs.get(key)
         if run is None:
             return
@@ -120,9 +128,7 @@ class Supervisor:
         elif kind == "freeze":
             run.freeze(is_frozen=details[0])
 
-    def _obey(self, control: Control | None) -> None:
-        if control is None:
-            return
+    def _obey(self, control: Control) -> None:
         kind, number, keys = control
         if kind == "deadline":
             self._deadline = number
@@ -147,6 +153,7 @@ class Supervisor:
     ) -> None:
         given = self._channel.take_descriptors(descriptor_count)
         leaf: Leaf | None = None
+        number = run_number.number_of(self._token, key)
         try:
             self._last_key = key
             if key in self._doomed or (self._deadline is not None and time.monotonic() >= self._deadline):
@@ -154,25 +161,26 @@ class Supervisor:
                 raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
             leaf = self._leaf()
             descriptors = [self._null, *given]
-            if own is None:
-                pid = program_start.spawn(executable, argv, environment, working_dir, descriptors)
-            else:
-                limits, user, nice = own
-                procs = None if leaf is None else leaf.procs
-                pid = program_start.fork(
-                    executable, argv, environment, working_dir, descriptors,
-                    group_procs=procs, limits=limits, user=user, nice=nice,
-                )  # fmt: skip
+            with run_number.handed_on(number):
+                if own is None:
+                    pid = program_start.spawn(executable, argv, environment, working_dir, descriptors)
+                else:
+                    limits, user, nice = own
+                    procs = None if leaf is None else leaf.procs
+                    pid = program_start.fork(
+                        executable, argv, environment, working_dir, descriptors,
+                        group_procs=procs, limits=limits, user=user, nice=nice,
+                    )  # fmt: skip
         except Exception as error:  # whatever is wrong with one program, the others go on
-            number = error.errno if isinstance(error, OSError) else errno.EINVAL
-            self._channel.answer("refused", key, number or errno.EIO)
+            problem = error.errno if isinstance(error, OSError) else errno.EINVAL
+            self._channel.answer("refused", key, problem or errno.EIO)
             if leaf is not None and self._groups is not None:
                 self._groups.give_back(leaf)
             return
         finally:
             for descriptor in given:
                 os.close(descriptor)
-        run = self._runs[key] = self._by_pid[pid] = SupervisedRun(key, pid, mark, leaf)
+        run = self._runs[key] = self._by_pid[pid] = SupervisedRun(key, pid, mark, number, leaf)
         if own is None and leaf is not None and self._groups is not None:
             try:
                 leaf.add(pid)
@@ -218,17 +226,20 @@ class Supervisor:
     def _settle(self) -> None:
         """Say of runs that are over what became of them; kill again what is left of the others."""
         if not self._ending:
+            if not self._runs:
+                self._end_rest()
             self._acknowledge()
             return
-        snapshot = {}
+        snapshot, seen = {}, set[int]()
         if self._must_look():
             if time.monotonic() - self._looked_at < _PAUSE_LOOKING_SECONDS / 2:
                 return
             snapshot = look_around()
+            seen = hunt({run.number for run in self._ending.values() if run.leaf is None})
             self._looked_at = time.monotonic()
         strangers = [] if self._groups is None else self._groups.strangers()
         for key, run in list(self._ending.items()):
-            if not run.is_empty(snapshot, strangers) or run.code is None:
+            if not run.is_empty(snapshot, strangers) or run.code is None or run.number in seen:
                 continue
             del self._ending[key], self._runs[key]
             self._channel.answer("ended", key, run.code, run.reason)
@@ -237,12 +248,18 @@ class Supervisor:
                     run.leaf.freeze(is_frozen=False)
                 self._groups.give_back(run.leaf)
         if not self._runs:
-            # Who has no run any more belongs to one that is over.
-            own = os.getpid()
-            for pid in {*strangers, *(pid for pid, (parent, _) in snapshot.items() if parent == own)}:
+            self._end_rest()
+        self._acknowledge()
+
+    def _end_rest(self) -> None:
+        """Kill who is left without a run: it belongs to one that is over."""
+        for _ in range(_REST_ROUNDS_MAX):
+            if not _has_children():
+                return
+            for pid in below(look_around()):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-        self._acknowledge()
+            self._reap()
 
     def _must_look(self) -> bool:
         return any(run.leaf is None for run in self._ending.values())
@@ -252,6 +269,15 @@ class Supervisor:
             if not keys & self._runs.keys():
                 self._waiting.remove((number, keys))
                 self._channel.acknowledge(number)
+
+
+def _has_children() -> bool:
+    """Whether anything lives below this process: what loses its parent there becomes its child."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _prepare() -> int:
@@ -279,13 +305,11 @@ def main() -> None:
     for each in sockets:
         each.setblocking(False)
     groups = ControlGroups.find(token) if uses_groups == "1" else None
-    Supervisor(WorkerChannel(*sockets), wake, groups).serve()
+    Supervisor(token, WorkerChannel(*sockets), wake, groups).serve()
     if groups is not None:
         groups.remove()
     if directory:
-        import shutil
-
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_tree(directory)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ _READ_BYTES = 262_144
 _PAUSE_SECONDS = 0.002
 _KILL_SECONDS = 3.0
 _LEAVE_SECONDS = 12.0
+_SILENT_SECONDS = 15.0
+_SILENT_STILL_SECONDS = 5.0
 
 Ended = Callable[[int, str], None]
 """What is called with the exit code, and with why the supervisor has killed it: lease, supervisor, or nothing."""
@@ -68,6 +70,10 @@ class SupervisorProcess:
         self._kills = itertools.count(1)
         self._kill_lock = threading.Lock()
         self._is_closing = False
+        self._heard = 0
+        self._has_more_asked = False
+        self._is_waiting_for_room = False
+        self._watch: asyncio.TimerHandle | None = None
         self.loop.add_reader(requests, self._read)
 
     @classmethod
@@ -176,6 +182,11 @@ class SupervisorProcess:
         with contextlib.suppress(OSError):
             self._control.send(marshal.dumps(("deadline", deadline, [])), socket.MSG_DONTWAIT)
 
+    def abandon(self) -> None:
+        """It does not answer: kill it, so that it starts nothing more; from any thread. The loop sees to the rest."""
+        with contextlib.suppress(OSError):
+            self._popen.kill()
+
     def close(self) -> None:
         """Have it kill what is left and end; from any thread, blocking for that long."""
         self._is_closing = True
@@ -187,6 +198,10 @@ class SupervisorProcess:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
+        if self._popen.returncode != 0:
+            # It has not seen to it itself.
+            end_groups(self.group_path)
+            self._on_lost()
         self._control.close()
         if self.loop.is_closed():
             self._requests.close()
@@ -210,10 +225,37 @@ class SupervisorProcess:
         if not self.is_usable:
             return
         self._unsent.append((framed(message), descriptors))
-        if len(self._unsent) == 1:
+        if self._watch is None:
+            self._ask_for_life()
+        else:
+            self._has_more_asked = True
+        if not self._is_waiting_for_room:
             self._send_unsent()
 
+    def _ask_for_life(self) -> None:
+        self._has_more_asked = False
+        self._unsent.append((framed(("ping", 0)), ()))
+        self._watch = self.loop.call_later(_SILENT_SECONDS, self._check, self._heard, _SILENT_STILL_SECONDS)
+
+    def _check(self, heard: int, patience_seconds: float) -> None:
+        """Kill it if it has been silent, such as when a job has stopped it: nothing it holds could be ended."""
+        if not self.is_usable:
+            return
+        if self._heard != heard:
+            self._watch = None
+            if self._has_more_asked:
+                self._ask_for_life()
+                if not self._is_waiting_for_room:
+                    self._send_unsent()
+        elif patience_seconds > 0:
+            # Not yet: all processes of this host may have stood still, and this one goes on first.
+            self._watch = self.loop.call_later(patience_seconds, self._check, heard, 0.0)
+        else:
+            logger.error("supervisor does not answer; killed", extra={"pid": self._popen.pid})
+            self.abandon()
+
     def _send_unsent(self) -> None:
+        self._is_waiting_for_room = False
         if not self.is_usable:
             return
         while self._unsent:
@@ -224,11 +266,13 @@ class SupervisorProcess:
             try:
                 sent = self._requests.sendmsg([data], ancillary)
             except BlockingIOError:
+                self._is_waiting_for_room = True
                 self.loop.add_writer(self._requests, self._send_unsent)
                 return
             except OSError as error:
                 if error.errno == errno.ETOOMANYREFS:
                     # As many descriptors are on their way as may be.
+                    self._is_waiting_for_room = True
                     self.loop.call_later(_PAUSE_SECONDS, self._send_unsent)
                 else:
                     self._lose()
@@ -248,6 +292,7 @@ class SupervisorProcess:
             return
         except OSError:
             data = b""
+        self._heard += 1
         for kind, *details in self._frames.feed(data):
             if kind == "started":
                 self._on_started(*details)
@@ -255,7 +300,7 @@ class SupervisorProcess:
                 self._on_refused(*details)
             elif kind == "ended":
                 self._on_ended(*details)
-            else:
+            elif kind == "hello":
                 (self.group_path,) = details
                 self._on_groups(self.group_path)
         if not data:
@@ -288,6 +333,8 @@ class SupervisorProcess:
         self.loop.remove_writer(self._requests)
         self._requests.close()
         self._unsent.clear()
+        if self._watch is not None:
+            self._watch.cancel()
         if not self._is_closing:
             logger.error("supervisor ended", extra={"pid": self._popen.pid})
             self._popen.kill()

@@ -95,6 +95,8 @@ class WorkerChannel:
 def out_of_the_way(descriptor: int) -> int:
     """The same file under a number so high that none of those that a program gets is meant by it."""
     if descriptor >= _OWN_DESCRIPTORS_MIN:
+        # What was passed on to this program is open to its children, too.
+        os.set_inheritable(descriptor, False)
         return descriptor
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _OWN_DESCRIPTORS_MIN)
     os.close(descriptor)

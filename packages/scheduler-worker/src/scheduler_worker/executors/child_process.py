@@ -44,6 +44,7 @@ class ChildTable:
             keys.setdefault(child.supervisor, []).append(child.key)
         for supervisor, each in keys.items():
             if not supervisor.kill_now(each):
+                supervisor.abandon()
                 # It does not answer: its jobs are found by their mark.
                 supervision.kill_all_marked()
 
@@ -82,27 +83,26 @@ class ChildProcess:
         It gets an empty standard input, pipes as its output, and `pass_fds` as its descriptors 3, 4 and so on. `made`
         gets the child while it is being started; what it is told from then on is done when it has been.
         """
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-            pipes, ends = {}, []
-            for stream in ("stdout", "stderr"):
-                reading, writing = os.pipe()
-                ours.callback(os.close, reading)
-                theirs.callback(os.close, writing)
-                os.set_blocking(reading, False)
-                pipes[stream] = reading
-                ends.append(writing)
-            child = cls(supervision.supervisor(), pipes, table)
-            child.write = write
-            child.key = child.supervisor.next_key()
-            table.add(child)
-            if made is not None:
-                made(child)
+        child = cls(supervision.supervisor(), {}, table)
+        child.write = write
+        child.key = child.supervisor.next_key()
+        with contextlib.ExitStack() as theirs:
+            ends = []
             try:
+                for stream in ("stdout", "stderr"):
+                    child._pipes[stream], writing = os.pipe()
+                    theirs.callback(os.close, writing)
+                    ends.append(writing)
+                    os.set_blocking(child._pipes[stream], False)
+                table.add(child)
+                if made is not None:
+                    made(child)
                 child.pid = await child.supervisor.start(child.key, program, [*ends, *pass_fds], child._on_end)
             except BaseException:
                 table.remove(child)
+                # What has ended before its start was heard of has closed some of them already.
+                child._close_all()
                 raise
-            ours.pop_all()
         child._watch()
         return child
 

@@ -1,6 +1,7 @@
 """What the functions of one python child share, and how it is kept as it was."""
 
 import contextlib
+import ctypes
 import logging
 import os
 import resource
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def surroundings() -> list[object]:
@@ -54,8 +56,14 @@ def memory_cap(size_bytes: int | None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+def adopt_orphans() -> None:
+    """Let what loses its parent below this process become its child, so that `has_children` knows of it."""
+    # Where the system refuses, the supervisor gets them, and they end with this process.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def has_children() -> bool:
-    """Whether a process goes on that the function has started; those that have ended are taken away."""
+    """Whether a process goes on that the function has started, also by others; those that have ended are taken away."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

@@ -21,7 +21,7 @@ def returned(result: Any, limit_bytes: int) -> Answer:
     try:
         encoded = msgspec.json.encode(result)
     except BaseException as error:  # what it returned may be of any class
-        reason = f"The function returned a {type(result).__name__} that cannot be written as JSON: {described(error)}."
+        reason = f"What the function returned ({type(result).__name__}) cannot be written as JSON: {described(error)}."
         return failed(reason, retryable=False)
     # Where it was made, so that nobody else ever has to hold it.
     if len(encoded) > limit_bytes:

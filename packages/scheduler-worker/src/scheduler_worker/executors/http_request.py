@@ -31,7 +31,13 @@ class Call(NamedTuple):
     body: bytes | None
 
     def request(self, extensions: dict[str, Any]) -> httpcore2.Request:
-        """The request as it is sent; ValueError or httpx2.InvalidURL for an address that cannot be read."""
+        """The request as it is sent; ValueError or httpx2.InvalidURL for an address that cannot be read.
+
+        httpcore2.LocalProtocolError for a length in the headers that is not that of the body.
+        """
+        length = str(len(self.body or b""))
+        if any(name.lower() == "content-length" and value.strip() != length for name, value in self.headers.items()):
+            raise httpcore2.LocalProtocolError("the length that a header states is not that of the body")
         # Not as Latin-1: whoever wants other letters in a header means UTF-8 today.
         headers = [(name.encode("ascii"), value.strip().encode()) for name, value in self.headers.items()]
         made = httpx2.Request(self.method, self.url, headers=headers, content=self.body)
@@ -47,7 +53,11 @@ class Call(NamedTuple):
 
         What could be secret does not go to another server: of the headers only harmless ones do.
         """
-        url = urljoin(self.url, location.strip())
+        try:
+            url = urljoin(self.url, location.strip())
+        except ValueError:
+            # What cannot be joined is no address either, and told as such.
+            url = location.strip()
         shown = shown_url(url)
         if (problem := url_problem(url)) is not None:
             raise RedirectRefusedError(f"the redirect is not followed: {problem}")

@@ -1,5 +1,6 @@
 """What a response makes of a run."""
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -130,7 +131,8 @@ def _readable(response: "httpx2.Response", body: bytes, is_whole: bool) -> Any:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if is_whole and (kind == "application/json" or kind.endswith("+json")):
         try:
-            return msgspec.json.decode(body)
+            # Some servers put a mark in front that is no JSON.
+            return msgspec.json.decode(body.removeprefix(BOM_UTF8))
         except (msgspec.DecodeError, RecursionError):
             pass
     try:

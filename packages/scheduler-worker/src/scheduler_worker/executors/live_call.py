@@ -1,5 +1,7 @@
 """A call that is being carried out, as it can be told something."""
 
+import asyncio
+
 from scheduler_worker.current_run import StopToken
 from scheduler_worker.executors.python_process import PythonChild
 
@@ -10,6 +12,17 @@ class LiveCall:
     def __init__(self, token: StopToken) -> None:
         self.token = token
         self._child: PythonChild | None = None
+        self._expects_child = False
+        self._may_go = asyncio.Event()
+        self._may_go.set()
+
+    def expect_child(self) -> None:
+        """A child will be at it, as soon as one is free."""
+        self._expects_child = True
+
+    async def wait_while_paused(self) -> None:
+        """Return when the call may begin: a function that is to stand still is not called before it may go on."""
+        await self._may_go.wait()
 
     def take(self, child: PythonChild) -> None:
         """A child is at it from now on."""
@@ -20,6 +33,7 @@ class LiveCall:
     def leave(self) -> None:
         """The child has answered or died."""
         self._child = None
+        self._expects_child = False
 
     def request_stop(self) -> None:
         """Tell the function that it is to end."""
@@ -28,15 +42,19 @@ class LiveCall:
             self._child.request_stop()
 
     def pause(self) -> bool:
-        """Let the function stand still; False when it has no process of its own, or none yet."""
-        if self._child is None:
+        """Let the function stand still, or not begin; False when it has no process of its own."""
+        if not self._expects_child:
             return False
-        self._child.pause()
+        self._may_go.clear()
+        if self._child is not None:
+            self._child.pause()
         return True
 
     def resume(self) -> bool:
         """Let the function go on; see `pause`."""
-        if self._child is None:
+        if not self._expects_child:
             return False
-        self._child.resume()
+        self._may_go.set()
+        if self._child is not None:
+            self._child.resume()
         return True

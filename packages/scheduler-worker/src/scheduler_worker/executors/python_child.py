@@ -29,6 +29,7 @@ from scheduler_worker.executors.callable_loader import (
 )
 from scheduler_worker.executors.child_line import LineLogHandler, LineToken, WorkerLine, report_over
 from scheduler_worker.executors.child_surroundings import (
+    adopt_orphans,
     environment,
     flush,
     has_children,
@@ -52,6 +53,7 @@ def main() -> None:
     # Followers are to see a line when it is printed.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
+    adopt_orphans()
     add_to_path(settings.python_path)
     line = WorkerLine(channel)
     log = LineLogHandler(line)

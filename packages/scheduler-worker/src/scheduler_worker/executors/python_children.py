@@ -89,6 +89,7 @@ class PythonChildren:
             child = await self._idle_child() or await self._new_child()
             try:
                 if live is not None:
+                    await live.wait_while_paused()
                     live.take(child)
                 answer = await child.ask(frame, output)
             except BaseException as error:
@@ -119,6 +120,9 @@ class PythonChildren:
             if not child.has_ended and not self._is_old(child):
                 return child
             await child.end(0.0)
+            # Ending a child lets no cancellation through; nobody would hear of it again.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError
         return None
 
     def _has_served(self, child: PythonChild, answer: Answer) -> bool:

@@ -163,6 +163,7 @@ class PythonExecutor(TaskExecutor):
             self._result_limit_bytes,
             None if memory is None else int(parse_size(str(memory))),
         )
+        live.expect_child()
         return await self._children.call(call, output, live)
 
     async def _call_here(

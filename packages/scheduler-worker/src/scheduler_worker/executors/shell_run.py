@@ -14,6 +14,8 @@ from scheduler_worker.executors.job_reports import JobReports
 
 _END_BYTES = 2048
 _READ_BYTES = 65_536
+# As much as a pipe can hold.
+_REST_BYTES_MAX = 1024 * 1024
 _LAST_LINE_CHARS = 300
 
 _CAUSES = {
@@ -67,21 +69,22 @@ class ReportReader:
         add_reader(directory.report, self._read)
 
     def finish(self, remove_reader: Callable[[int], Any]) -> JobReports:
-        """All that was reported; nobody reports any more."""
-        while self._read():
-            pass
+        """All that was reported; what somebody who is no process of the job goes on writing is left."""
+        taken = 0
+        while taken < _REST_BYTES_MAX and (count := self._read()):
+            taken += count
         remove_reader(self._directory.report)
         self._directory.close_report()
         self._reports.close()
         return self._reports
 
-    def _read(self) -> bool:
+    def _read(self) -> int:
         try:
             data = os.read(self._directory.report, _READ_BYTES)
         except BlockingIOError:
-            return False
+            return 0
         self._reports.feed(data)
-        return bool(data)
+        return len(data)
 
 
 def outcome_of(code: int, child: ChildProcess, told: JobOutput, reports: JobReports) -> RunOutcome:

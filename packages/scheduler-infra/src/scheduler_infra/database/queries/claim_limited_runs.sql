@@ -26,7 +26,8 @@ WITH session AS MATERIALIZED (
 ), claimed AS (
     UPDATE scheduler.task_runs AS run
     SET status = 'RUNNING', attempt = run.attempt + 1, session_id = session.id, started_at = session.now,
-        start_before = NULL,
+        -- An older version leaves at the end of an attempt that it was to be paused.
+        start_before = NULL, pause_requested = NULL, paused_at = NULL,
         end_before = coalesce(run.end_before, session.now + run.total_timeout_seconds * interval '1 second')
     FROM session
     WHERE run.id = ANY(%(granted)s::bigint[])

@@ -3,7 +3,8 @@
 -- The fence (status, attempt, session) is tested on the locked rows, not while finding them: with such a condition the
 -- planner prefers a partial index that is full of entries of runs that have long moved on.
 -- A failure with a delay is tried again unless its failures have reached max_retries, or its next attempt would begin after
--- end_before; a flagged cancel wins over all. SKIPPED is what the job asked for.
+-- end_before; a flagged cancel wins over all. The end of a pause may not have been told yet: then time stood still until
+-- now. SKIPPED is what the job asked for.
 WITH session AS MATERIALIZED (
     SELECT id, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
@@ -11,13 +12,15 @@ WITH session AS MATERIALIZED (
     FOR SHARE
 ), held AS MATERIALIZED (
     SELECT run.id, run.status, run.session_id, run.attempt, run.failures, run.max_retries, run.cancel_requested,
-           run.started_at, run.end_before
+           run.started_at, run.end_before + coalesce(session.now - run.paused_at, interval '0') AS end_before
     FROM scheduler.task_runs AS run
-    WHERE run.id = ANY(%(run_ids)s::bigint[]) AND EXISTS (SELECT FROM session)
+    CROSS JOIN session
+    WHERE run.id = ANY(%(run_ids)s::bigint[])
     ORDER BY run.id
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE OF run
 ), verdict AS MATERIALIZED (
-    SELECT held.id, held.attempt, held.started_at, report.status AS outcome, report.result, report.error, report.delay,
+    SELECT held.id, held.attempt, held.started_at, held.end_before, report.status AS outcome, report.result,
+           report.error, report.delay,
            CASE
                WHEN report.status = 'COMPLETED' THEN 'COMPLETED'
                WHEN report.status = 'CANCELLED' OR held.cancel_requested THEN 'CANCELLED'
@@ -48,7 +51,8 @@ WITH session AS MATERIALIZED (
         session_id = CASE WHEN verdict.status = 'PENDING' THEN NULL ELSE run.session_id END,
         stream_id = CASE WHEN verdict.status <> 'PENDING' THEN run.stream_id END,
         assigned_to = NULL, offered_at = NULL, pause_requested = NULL, paused_at = NULL,
-        start_before = CASE WHEN verdict.status = 'PENDING' THEN run.end_before END,
+        start_before = CASE WHEN verdict.status = 'PENDING' THEN verdict.end_before END,
+        end_before = verdict.end_before,
         skip_reason = CASE WHEN verdict.status = 'SKIPPED' THEN 'JOB_ASKED' END,
         failures = run.failures + (verdict.outcome IN ('FAILED', 'TIMEOUT'))::integer,
         result = verdict.result::jsonb,

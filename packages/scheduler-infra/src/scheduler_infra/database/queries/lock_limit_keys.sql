@@ -5,7 +5,7 @@
 WITH session AS MATERIALIZED (
     SELECT id
     FROM scheduler.worker_sessions
-    WHERE id = %(session_id)s AND state = 'ALIVE'
+    WHERE id = %(session_id)s AND state = 'ALIVE' AND NOT drain_requested
     FOR SHARE
 ), wanted AS MATERIALIZED (
     SELECT DISTINCT unnest(run.limit_key_ids) AS id

@@ -1,5 +1,6 @@
 -- A new session with a full lease; a live one of the same worker id violates uq_worker_sessions_worker_id.
--- That a worker was told to take nothing new holds for its next session, too.
+-- That a worker was told to take nothing new holds for its next session, too. Who tells it so in this moment is waited
+-- for, or waits and then finds this session.
 INSERT INTO scheduler.worker_sessions (worker_id, hostname, pid, boot_id, process_started_at, state, queues, task_types,
                                        places, lease_seconds, lease_expires_at, version, python_version, tags,
                                        resources, started_at, last_heartbeat_at, drain_requested, draining)
@@ -11,5 +12,6 @@ CROSS JOIN (SELECT coalesce((SELECT former.drain_requested
                              FROM scheduler.worker_sessions AS former
                              WHERE former.worker_id = %(worker_id)s
                              ORDER BY former.id DESC
-                             LIMIT 1), false) AS is_drained) AS former
+                             LIMIT 1
+                             FOR SHARE), false) AS is_drained) AS former
 RETURNING id
