@@ -3,9 +3,11 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # How long an example takes says nothing on a busy machine; timings are the benchmarks' matter.
 hypothesis.settings.register_profile("scheduler", deadline=None)
@@ -31,6 +33,8 @@ pytest_plugins = [
 ]
 
 _KINDS = ("unit", "integration", "e2e")
+_ONE_AFTER_ANOTHER = ("test_one_host_page", "test_two_hosts_page", "test_pooler_page", "test_message_queues_page")
+"""Pages that build into the checkout, or whose servers have the ports that the pages name."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,3 +44,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         kind = item.path.relative_to(root).parts[0]
         if kind in _KINDS:
             item.add_marker(getattr(pytest.mark, kind))
+
+
+class OneByOne(LoadScopeScheduling):  # type: ignore[misc]  # the plugin has no types
+    """Each test goes to whoever is free, but for those that must not meet.
+
+    The plugin's own groups stand in names of tests that this pytest does not let it change.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        name = nodeid.rpartition("::")[2]
+        return "one after another" if name.startswith(_ONE_AFTER_ANOTHER) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """With --dist loadgroup tests are spread one by one, else as the plugin does it."""
+    return OneByOne(config, log) if config.getvalue("dist") == "loadgroup" else None

@@ -46,8 +46,6 @@ PYTHON = ROOT / "docs/executors/python.md"
 LOGS = ROOT / "docs/logs.md"
 RETRIES = ROOT / "docs/retries.md"
 CUSTOM_EXECUTOR = ROOT / "examples/custom_executor/README.md"
-# These set up servers of the whole machine, at the ports that the pages name: one after another.
-with_servers = pytest.mark.xdist_group("pages-with-servers")
 PAGES = {
     ROOT / "README.md",
     ONE_HOST,
@@ -298,7 +296,6 @@ def test_custom_executor_page_works_as_written(
     _follow(reader, blocks, request)
 
 
-@with_servers
 @pytest.mark.timeout(400)
 def test_one_host_page_works_as_written(
     scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest
@@ -423,7 +420,6 @@ def _programs_of_a_database(cluster: DebianCluster) -> dict[str, str]:
     }
 
 
-@with_servers
 @pytest.mark.timeout(600)
 def test_two_hosts_page_works_as_written(
     scheduler_processes: SchedulerProcesses,
@@ -462,7 +458,6 @@ def test_two_hosts_page_works_as_written(
     assert [process.stop() for process in reversed(scheduler_processes.started)] == [0] * 5
 
 
-@with_servers
 @pytest.mark.timeout(400)
 def test_pooler_page_works_as_written(
     scheduler_processes: SchedulerProcesses, debian_cluster: DebianCluster, request: pytest.FixtureRequest
@@ -516,7 +511,6 @@ def own_rabbitmq_server() -> Iterator[RabbitMQServer]:
         yield server
 
 
-@with_servers
 @pytest.mark.timeout(400)
 def test_message_queues_page_works_as_written(
     scheduler_processes: SchedulerProcesses,
