@@ -41,10 +41,10 @@ def idle(seconds: float = 20.0, celery: str = "") -> Figures:
             directory = system.processes.work_dir
             port = free_port()
             (directory / "idle.py").write_text(_CELERY.format(port=port))
-            started = [subprocess.Popen([*_REDIS, "--port", str(port)], cwd=directory, stdout=subprocess.DEVNULL)]
-            command = [celery, "-m", "celery", "-A", "idle", "worker", "-c", "1", "--loglevel", "ERROR"]
-            started.append(subprocess.Popen(command, cwd=directory, env={**os.environ, "C_FORCE_ROOT": "1"}))
+            started = [_start([*_REDIS, "--port", str(port)], directory)]
             try:
+                command = [celery, "-m", "celery", "-A", "idle", "worker", "-c", "1", "--loglevel", "ERROR"]
+                started.append(_start(command, directory))
                 wait_until(lambda: len(_tree(started[1].pid)) > 1, 30, "Celery has its child")
                 figures["celery"] = _cost(started[1].pid, seconds)
             finally:
@@ -52,6 +52,12 @@ def idle(seconds: float = 20.0, celery: str = "") -> Figures:
                     process.send_signal(signal.SIGTERM)
                     process.wait(30)
     return figures
+
+
+def _start(command: list[str], directory: Path) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "C_FORCE_ROOT": "1"}
+    silent = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=directory, env=environment, stdin=silent, stdout=silent, stderr=silent)
 
 
 def _cost(pid: int, seconds: float) -> Figures:
@@ -93,7 +99,7 @@ def _proportional_mib(pid: int) -> float:
 
 def find_celery() -> str:
     """The Python of an environment with Celery, made where BENCHMARK_CELERY names one that is not there yet."""
-    directory = Path(os.environ.get("BENCHMARK_CELERY", ".tools/celery"))
+    directory = Path(os.environ.get("BENCHMARK_CELERY", ".tools/celery")).absolute()
     python = directory / "bin" / "python"
     if not python.exists():
         uv = subprocess.run(["bash", ".ci/find_uv.sh"], check=True, capture_output=True, text=True).stdout.strip()
