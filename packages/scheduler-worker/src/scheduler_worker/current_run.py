@@ -27,23 +27,33 @@ _METRICS_MAX = 50
 _NAME_CHARS_MAX = 100
 
 
+_making_event = threading.Lock()
+
+
 class StopToken:
     """Whether a run is to end; may be set and asked from any thread, and is never taken back."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_set = False
+        # Made for who waits: it costs as much as all else that a run that does nothing needs of this.
+        self._event: threading.Event | None = None
 
     def set(self) -> None:
         """The run is to end."""
-        self._event.set()
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
 
     def is_set(self) -> bool:
         """Whether the run is to end."""
-        return self._event.is_set()
+        return self._is_set
 
     def wait(self, seconds: float) -> bool:
         """Whether the run is to end, as soon as it is, at the latest after `seconds`."""
-        return self._event.wait(seconds)
+        with _making_event:
+            event = self._event = self._event or threading.Event()
+        # Asked after the event is there: whoever sets it from now on finds it.
+        return self._is_set or event.wait(seconds)
 
 
 class RunLink:

@@ -46,7 +46,9 @@ class PythonExecutor(TaskExecutor):
         result_limit_bytes: int = 1_048_576,
     ) -> None:
         settings = settings or ChildSettings()
-        self._modules = settings.modules
+        modules = tuple(settings.modules)
+        # Asked before each run, and answered alike each time.
+        self._module_problem = functools.lru_cache(1024)(lambda module: module_problem(module, modules))
         self._result_limit_bytes = result_limit_bytes
         self._children = PythonChildren(
             size_max=children_max,
@@ -129,7 +131,7 @@ class PythonExecutor(TaskExecutor):
         self, parameters: Mapping[str, Any], context: RunContext, output: RunOutput, live: LiveCall
     ) -> Answer:
         target: str = parameters["callable"]
-        problem = module_problem(target.partition(":")[0], self._modules)
+        problem = self._module_problem(target.partition(":")[0])
         if problem is not None:
             return failed(problem, retryable=False)
         isolation = parameters.get("isolation")
