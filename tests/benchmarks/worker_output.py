@@ -34,7 +34,9 @@ def lines(per_second: int = 10_000, seconds: float = 10.0) -> Figures:
         follower = system.processes.start("scheduler", "run", "logs", str(run_id), "--follow")
         last_seen = 0.0
         delays = []
+        deadline = time.monotonic() + 60 + 10 * seconds
         while follower.is_running:
+            assert time.monotonic() < deadline, f"the follower has not ended: {_tail(follower.log)}"
             numbers = re.findall(r"^line (\d+) ([\d.]+)", _tail(follower.log), re.MULTILINE)
             if numbers and float(numbers[-1][1]) != last_seen:
                 last_seen = float(numbers[-1][1])
@@ -65,7 +67,9 @@ def flood(megabytes: int = 1024) -> Figures:
         before = memory_of(worker.pid)
         most = before
         trigger(system, "flood", 1)
+        deadline = time.monotonic() + 60 + megabytes
         while system.has_unfinished():
+            assert time.monotonic() < deadline, "the job has not ended"
             most = max(most, memory_of(worker.pid))
             time.sleep(0.02)
         status, kept = system.rows(

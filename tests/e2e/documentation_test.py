@@ -225,57 +225,14 @@ def test_workers_page_works_as_written(
 
 
 @pytest.mark.timeout(400)
-def test_retries_page_works_as_written(
-    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
+@pytest.mark.parametrize("page", [RETRIES, SHELL, HTTP, PYTHON, LOGS], ids=lambda page: page.stem)
+def test_pages_on_jobs_work_as_written(
+    page: Path, scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """The page's runs are tried again, time out, stand still and are cancelled as it shows."""
+    """The page's programs, functions and calls are carried out, refused, stopped and told of as it shows."""
     kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
     reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
-    _follow(reader, _commands(RETRIES), request)
-    assert_ledger_is_clean(scheduler_processes)
-
-
-@pytest.mark.timeout(400)
-def test_shell_page_works_as_written(
-    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """The page's programs are started, stopped with all that they have started, and say what it shows."""
-    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
-    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
-    _follow(reader, _commands(SHELL), request)
-    assert_ledger_is_clean(scheduler_processes)
-
-
-@pytest.mark.timeout(400)
-def test_http_page_works_as_written(
-    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """The page's calls reach its server and not what is forbidden, and give what it shows."""
-    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
-    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
-    _follow(reader, _commands(HTTP), request)
-    assert_ledger_is_clean(scheduler_processes)
-
-
-@pytest.mark.timeout(400)
-def test_python_page_works_as_written(
-    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """The page's functions are called, or refused, and say what it shows."""
-    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
-    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
-    _follow(reader, _commands(PYTHON), request)
-    assert_ledger_is_clean(scheduler_processes)
-
-
-@pytest.mark.timeout(400)
-def test_logs_page_works_as_written(
-    scheduler_processes: SchedulerProcesses, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """What the page's job prints and reports is seen while it runs, found afterwards, and followed over HTTP."""
-    kept = ("SCHEDULER_STATE_DIR", "SCHEDULER_API__BIND_ADDRESS", "SCHEDULER_WORKER__ALLOW_ROOT")
-    reader = Reader(scheduler_processes, tmp_path, _as_in_a_terminal(scheduler_processes, *kept))
-    _follow(reader, _commands(LOGS), request)
+    _follow(reader, _commands(page), request)
     assert_ledger_is_clean(scheduler_processes)
 
 

@@ -26,7 +26,6 @@ _TEXT_CHARS_MAX = 1000
 _METRICS_MAX = 50
 _NAME_CHARS_MAX = 100
 
-
 _making_event = threading.Lock()
 
 

@@ -50,10 +50,10 @@ class ControlGroups:
         self._base = base
         self._made = 0
         self._idle: list[Leaf] = []
-        os.mkdir(self.path)  # noqa: PTH102 - pathlib would double this program's memory
+        os.mkdir(self.path)
         try:
-            os.mkdir(self._own.path)  # noqa: PTH102
-            if missing := [name for name in _FILES if not os.path.exists(f"{self._own.path}/{name}")]:  # noqa: PTH110
+            os.mkdir(self._own.path)
+            if missing := [name for name in _FILES if not os.path.exists(f"{self._own.path}/{name}")]:
                 raise OSError(f"this kernel has no {missing[0]}")
             self._own.add(os.getpid())
         except OSError:
@@ -74,7 +74,7 @@ class ControlGroups:
             return self._idle.pop()
         self._made += 1
         leaf = Leaf(f"{self.path}/run-{self._made}")
-        os.mkdir(leaf.path)  # noqa: PTH102
+        os.mkdir(leaf.path)
         return leaf
 
     def give_back(self, leaf: Leaf) -> None:
@@ -132,10 +132,10 @@ def remove_groups(path: str) -> bool:
     """Remove a tree of groups; what is not empty stays, which is False."""
     for folder, _, _ in os.walk(path, topdown=False):
         try:
-            os.rmdir(folder)  # noqa: PTH106
+            os.rmdir(folder)
         except OSError:
             continue
-    return not os.path.exists(path)  # noqa: PTH110
+    return not os.path.exists(path)
 
 
 def _own_group() -> str:
@@ -148,10 +148,10 @@ def _own_group() -> str:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+    with open(path, "rb", buffering=0) as file:
         return file.readall()
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "wb", buffering=0) as file:  # noqa: PTH123
+    with open(path, "wb", buffering=0) as file:
         file.write(text.encode())

@@ -52,7 +52,7 @@ def _kill(is_meant: Callable[[int], bool], patience_seconds: float) -> int:
 
 def _living() -> list[int]:
     try:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - as in process_tree
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return []
 

@@ -45,8 +45,8 @@ def executable_of(program: Program) -> str:
     problem: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for folder in program.environment.get("PATH", os.defpath).split(os.pathsep):
         # An empty one is where the program is started.
-        candidate = os.path.join(folder or ".", word)  # noqa: PTH118 - a program found by "." stays relative
-        seen = candidate if program.working_dir is None else os.path.join(program.working_dir, candidate)  # noqa: PTH118
+        candidate = os.path.join(folder or ".", word)
+        seen = candidate if program.working_dir is None else os.path.join(program.working_dir, candidate)
         if os.access(seen, os.X_OK) and not Path(seen).is_dir():
             return candidate
         if Path(seen).is_file():

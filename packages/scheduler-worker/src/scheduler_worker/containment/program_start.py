@@ -102,7 +102,7 @@ def _become(group_procs: str | None, limits: Limits, user: User | None, nice: in
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if group_procs is not None:
-        with open(group_procs, "wb", buffering=0) as file:  # noqa: PTH123 - pathlib would double this program's memory
+        with open(group_procs, "wb", buffering=0) as file:
             file.write(b"0")
     if nice:
         os.nice(nice)

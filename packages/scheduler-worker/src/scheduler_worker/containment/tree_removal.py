@@ -19,5 +19,5 @@ def remove_tree(path: str) -> None:
 
 def _open_up(path: str) -> None:
     with contextlib.suppress(OSError):
-        if not os.path.islink(path):  # noqa: PTH114 - pathlib would double the supervisor's memory
-            os.chmod(path, 0o700)  # noqa: PTH101
+        if not os.path.islink(path):
+            os.chmod(path, 0o700)
