@@ -23,7 +23,7 @@ class LatenessService:
         self._poll_interval_seconds = poll_interval_seconds
 
     async def look(self) -> float:
-        """Give up to `batch` of them up; see Service."""
+        """Give up at most `batch` of them; see Service."""
         async with self._store.autocommit() as work:
             # A ring is seldom for this service: that there is nothing to do is one short statement.
             to_next = await work.task_runs.seconds_to_late()
