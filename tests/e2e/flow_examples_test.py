@@ -18,7 +18,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 _SET_BACK = b"""
 UPDATE scheduler.schedules
-SET recorded_from = %(start)s, last_slot_at = NULL, next_due_at = %(start)s + interval '55 minutes'
+SET recorded_from = %(start)s, last_slot_at = NULL, next_due_at = %(start)s + interval '1 hour'
 WHERE task_id = (SELECT id FROM scheduler.tasks WHERE name = 'measure');
 UPDATE scheduler.schedules SET recorded_from = %(before)s, last_slot_at = %(before)s, next_due_at = %(slot)s
 WHERE task_id = (SELECT id FROM scheduler.tasks WHERE name = 'daily-report');
@@ -31,7 +31,7 @@ FROM scheduler.schedules WHERE schedules.task_id = period.task_id;
 def yesterday() -> tuple[datetime, datetime]:
     """The report's slot of the last night that is over, and the one before it."""
     now = datetime.now(BERLIN)
-    slot = now.replace(hour=0, minute=5, second=0, microsecond=0)
+    slot = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if slot > now:
         slot -= timedelta(days=1)
     return slot.astimezone(UTC), (slot - timedelta(days=1)).astimezone(UTC)
@@ -48,10 +48,7 @@ def test_flow_example_report_waits_for_every_hour_of_its_day(
     applied = system.run("task", "apply", str(FLOWS / "daily_report.toml"))
     assert applied.returncode == 0, applied.stderr
     # One hour cannot be written: a folder stands where its file is to be.
-    hours = [
-        before + timedelta(minutes=55) + timedelta(hours=number)
-        for number in range(round((slot - before) / timedelta(hours=1)))
-    ]
+    hours = [before + timedelta(hours=number + 1) for number in range(round((slot - before) / timedelta(hours=1)))]
     broken = hours[6] - timedelta(hours=1)
     stumbling = system.work_dir / ".state/flows/readings" / f"{broken:%Y-%m-%dT%H%M%SZ}.json"
     (stumbling / "in-the-way").mkdir(parents=True)
