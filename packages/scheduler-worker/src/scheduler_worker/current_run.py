@@ -32,6 +32,8 @@ _making_event = threading.Lock()
 class StopToken:
     """Whether a run is to end; may be set and asked from any thread, and is never taken back."""
 
+    __slots__ = ("_event", "_is_set")
+
     def __init__(self) -> None:
         self._is_set = False
         # Made for who waits: it costs as much as all else that a run that does nothing needs of this.
@@ -60,6 +62,8 @@ class RunLink:
 
     `is_watched`: the function has asked whether it is to end, so that it need not be interrupted.
     """
+
+    __slots__ = ("context", "is_watched", "report", "token")
 
     def __init__(self, context: RunContext, token: StopToken, report: Callable[[RunProgress], None]) -> None:
         self.context = context

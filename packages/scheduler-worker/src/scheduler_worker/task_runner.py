@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from scheduler_core.models import ClaimedRun, FinishedRun, RunKey, TaskRunStatus
 from scheduler_worker.error_text import described, storable, too_large
 from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.parameter_templates import ParameterTemplates
-from scheduler_worker.run_timer import RunTimer
+from scheduler_worker.run_timer import Alarm, RunTimers
 from scheduler_worker.stopped_outcome import stopped_outcome
 
 logger = logging.getLogger("scheduler.worker")
@@ -48,6 +49,7 @@ class TaskRunner:
         self._random = random or _random
         self._traced = traced
         self._templates = ParameterTemplates()
+        self._timers = RunTimers()
         self._checked: set[int] = set()
 
     def needs_inputs(self, claimed: ClaimedRun, version: TaskVersion) -> bool:
@@ -141,7 +143,8 @@ class TaskRunner:
             shard_total=claimed.shard_total,
             item=None if claimed.item is None else msgspec.json.decode(claimed.item),
         )
-        live.executor, live.output, live.timer = executor, output, _timer(live, version)
+        live.executor, live.output = executor, output
+        live.timer = self._timers.start(_alarms(live, version))
         try:
             if claimed.trace_context is None or self._traced is None:
                 return await executor.execute(parameters, context, output)
@@ -169,20 +172,26 @@ class TaskRunner:
 _random = random.Random()
 
 
-def _timer(live: LiveRun, version: TaskVersion) -> RunTimer:
-    """The clock of an attempt: it tells the job before its time is over, and stops it when it is."""
-    now = asyncio.get_running_loop().time
-    return RunTimer(
-        (version.run_options.soft_timeout_seconds, lambda: _tell_soft(live)),
-        (version.timeout_seconds, lambda: live.stop(StopReason.TIMEOUT, now())),
-        (_seconds_left(live), lambda: live.stop(StopReason.TOTAL_TIMEOUT, now())),
-    )
+def _alarms(live: LiveRun, version: TaskVersion) -> list[Alarm]:
+    """What happens to an attempt with time: its job is told before its time is over, and stopped when it is."""
+    alarms: list[Alarm] = []
+    if (soft := version.run_options.soft_timeout_seconds) is not None:
+        alarms.append((soft, partial(_tell_soft, live)))
+    if version.timeout_seconds is not None:
+        alarms.append((version.timeout_seconds, partial(_stop, live, StopReason.TIMEOUT)))
+    if (left := _seconds_left(live)) is not None:
+        alarms.append((left, partial(_stop, live, StopReason.TOTAL_TIMEOUT)))
+    return alarms
 
 
 def _seconds_left(live: LiveRun) -> float | None:
     """How long all attempts together may still take."""
     left = live.claimed.seconds_left
     return None if left is None else max(0.0, left - live.waited_seconds)
+
+
+def _stop(live: LiveRun, reason: StopReason) -> None:
+    live.stop(reason, asyncio.get_running_loop().time())
 
 
 def _tell_soft(live: LiveRun) -> None:

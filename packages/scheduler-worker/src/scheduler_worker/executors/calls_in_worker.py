@@ -15,6 +15,8 @@ from scheduler_worker.run_asks import RunStopped
 class TaskToken(StopToken):
     """Set, too, as soon as the task that carries out the run is cancelled: before its coroutine hears of it."""
 
+    __slots__ = ("_task",)
+
     def __init__(self, task: "asyncio.Task[Any] | None") -> None:
         super().__init__()
         self._task = task

@@ -16,8 +16,14 @@ _EXCEPTION_TYPES_MAX = 50
 _CALLERS = frozenset({"__main__", "scheduler_worker", "asyncio", "importlib", "concurrent", "threading"})
 
 
+_NOTHING = Answer()
+_DONE = RunOutcome(status=TaskRunStatus.COMPLETED)
+
+
 def returned(result: Any, limit_bytes: int) -> Answer:
     """The answer of a function that returned; a result that cannot be kept is a failure."""
+    if result is None:
+        return _NOTHING
     try:
         encoded = msgspec.json.encode(result)
     except BaseException as error:  # what it returned may be of any class
@@ -86,6 +92,8 @@ def traceback_text(error: BaseException) -> str:
 
 def outcome_of(answer: Answer, output_end: str) -> RunOutcome:
     """What is said of the run."""
+    if answer is _NOTHING:
+        return _DONE
     result = None if bytes(answer.result) == b"null" else answer.result
     if answer.status is TaskRunStatus.COMPLETED:
         return RunOutcome(status=answer.status, result=result)

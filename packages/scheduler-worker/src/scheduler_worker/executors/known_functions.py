@@ -26,6 +26,14 @@ class KnownFunctions:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._looking: dict[str, asyncio.Lock] = {}
 
+    def is_async(self, target: str) -> bool | None:
+        """Whether it is async; None for one that nobody has looked at."""
+        return self._are_async.get(target)
+
+    def imported(self, target: str) -> Callable[..., Any] | None:
+        """The function itself, if `here` has imported it before."""
+        return self._functions.get(target)
+
     async def look_at(self, target: str, output: RunOutput) -> Answer:
         """Whether it is async, or why it cannot be called; a child is asked once. Raises ChildDiedError, OSError."""
         if target not in self._are_async:

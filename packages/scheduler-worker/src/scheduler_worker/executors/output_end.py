@@ -7,18 +7,22 @@ from scheduler_core.models import RunProgress
 
 _END_BYTES = 2048
 
+# One for all runs: most of them print nothing, and who prints holds it for a moment only.
+_adding = threading.Lock()
+
 
 class EndKeepingOutput(RunOutput):
     """Passes everything on and keeps the end of it, whichever stream it came by; safe from any thread."""
 
+    __slots__ = ("_end", "_output")
+
     def __init__(self, output: RunOutput) -> None:
         self._output = output
         self._end = b""
-        self._lock = threading.Lock()
 
     def write(self, stream: str, data: bytes) -> None:
         """See RunOutput."""
-        with self._lock:
+        with _adding:
             self._end = (self._end + data[-_END_BYTES:])[-_END_BYTES:]
         self._output.write(stream, data)
 

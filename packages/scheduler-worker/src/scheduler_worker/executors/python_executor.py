@@ -139,17 +139,22 @@ class PythonExecutor(TaskExecutor):
             isolation = "process"
         if isolation == "process":
             return await self._call_in_child(parameters, context, output, live)
-        looked = await self._known.look_at(target, output)
-        if looked.error is not None:
-            return looked
-        if isolation is None and not looked.is_async:
+        is_async = self._known.is_async(target)
+        if is_async is None:
+            looked = await self._known.look_at(target, output)
+            if looked.error is not None:
+                return looked
+            is_async = looked.is_async
+        if isolation is None and not is_async:
             return await self._call_in_child(parameters, context, output, live)
-        if (mismatch := _mismatch(target, isolation, looked.is_async)) is not None:
+        if (mismatch := _mismatch(target, isolation, is_async)) is not None:
             return failed(mismatch, retryable=False)
-        try:
-            function = await self._known.here(target)
-        except CallableError as error:
-            return failed(str(error), retryable=not isinstance(error, CallableRefusedError))
+        function = self._known.imported(target)
+        if function is None:
+            try:
+                function = await self._known.here(target)
+            except CallableError as error:
+                return failed(str(error), retryable=not isinstance(error, CallableRefusedError))
         return await self._call_here(function, parameters, context, output, live)
 
     async def _call_in_child(
