@@ -58,9 +58,7 @@ async def test_run_timer_rings_whenever_it_was_started() -> None:
     """Alarms that are set later than their timers were started come at their times, whichever were paused meanwhile."""
     timers = RunTimers()
     rung: list[str] = []
-    long, paused, ended = (
-        timers.start([(0.2, partial(rung.append, name))]) for name in ("long", "paused", "ended")
-    )
+    long, paused, ended = (timers.start([(0.2, partial(rung.append, name))]) for name in ("long", "paused", "ended"))
     paused.pause()
     ended.stop()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -292,3 +293,18 @@ async def test_worker_unit_python_cancelled_thread_keeps_others_apart(
 
     assert told == ["job", False, os.getpid()]
     assert output.text("stdout") == "printed\n"
+
+
+async def test_worker_unit_python_runs_leave_nothing_to_the_garbage_collector(
+    executor: PythonExecutor, output: CollectedOutput
+) -> None:
+    """What a coroutine's run was made of is gone with it: to find rings of objects costs more than the runs."""
+    await begin(executor, "report_async", output, isolation="async")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            await begin(executor, "report_async", output, isolation="async")
+        assert gc.collect() < 50
+    finally:
+        gc.enable()

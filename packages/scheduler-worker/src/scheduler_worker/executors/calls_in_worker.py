@@ -25,6 +25,14 @@ class TaskToken(StopToken):
         """See StopToken."""
         return super().is_set() or (self._task is not None and self._task.cancelling() > 0)
 
+    def part(self) -> None:
+        """The task ends; what it was asked stays so.
+
+        Its context holds this token, which held the task: a ring that only the garbage collector would take apart.
+        """
+        self._is_set = self.is_set()
+        self._task = None
+
 
 def called(call: Callable[[], Any], output: RunOutput, token: StopToken, result_limit_bytes: int) -> Answer:
     """The answer of a sync function, whatever it raises."""

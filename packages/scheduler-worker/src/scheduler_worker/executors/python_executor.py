@@ -89,7 +89,8 @@ class PythonExecutor(TaskExecutor):
         """See TaskExecutor; importing and waiting for a free child or thread belong to the attempt."""
         key = RunKey(context.run_id, context.attempt)
         kept = EndKeepingOutput(output)
-        live = self._live[key] = LiveCall(TaskToken(asyncio.current_task()))
+        token = TaskToken(asyncio.current_task())
+        live = self._live[key] = LiveCall(token)
         try:
             answer = await self._answer(parameters, context, kept, live)
         except ChildDiedError as error:
@@ -98,6 +99,7 @@ class PythonExecutor(TaskExecutor):
         except OSError as error:
             answer = failed(f"No child process can be started for the function: {error}.")
         finally:
+            token.part()
             if self._live.get(key) is live:
                 del self._live[key]
         return outcome_of(answer, kept.end)
