@@ -123,8 +123,16 @@ build: | $(UV)  ## Build the ten artifacts (five wheels, five sdists) into dist/
 	@rm -rf dist && $(UV) build --quiet --all-packages --out-dir dist && ls -1 dist
 
 .PHONY: bench
-bench: sync  ## Measure throughput with the installed console scripts; prints one JSON line
+bench: sync  ## Measure throughput, or the workloads named in BENCH_ARGS (--help lists them); prints JSON lines
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: bench-guard
+bench-guard: sync  ## Compare short workloads with the commit before, in turns; fails beyond 30 %; two minutes
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.guard $(BENCH_ARGS)
+
+.PHONY: bench-compare
+bench-compare: sync services  ## Measure other systems beside this one, in turns (--help in BENCH_ARGS tells more); prints JSON lines
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.compare $(BENCH_ARGS)
 
 .PHONY: bench-schedule
 bench-schedule: sync  ## Measure how schedules are computed and fired; prints JSON lines
@@ -142,9 +150,17 @@ bench-dispatch: sync  ## Measure whose turn it is and how many run at once, work
 bench-worker: sync  ## Measure what jobs cannot do to a worker's host, and what workers cost; prints JSON lines
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.worker $(BENCH_ARGS)
 
+.PHONY: torture
+torture: sync services  ## Kill, freeze and cut off everything, thousands of times, and see that nothing is lost; 90 minutes
+	@PYTHONPATH=tests $(BIN)/python -m torture $(TORTURE_ARGS)
+
 .PHONY: torture-flow
 torture-flow: sync  ## Run a thousand random flows while dispatchers are killed, and compare with a reference; some minutes
 	@PYTHONPATH=tests $(BIN)/python -m torture.flows $(TORTURE_ARGS)
+
+.PHONY: simulate
+simulate: sync  ## Run a thousand seeds of a simulated system in which much fails; SIMULATE_ARGS="--seed 5" shows one of them
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(SIMULATE_ARGS)
 
 .PHONY: dst-sweep
 dst-sweep: sync  ## Compare the slots with an oracle, wherever clocks change in 2024 to 2027; about ten minutes

@@ -152,16 +152,23 @@ def dispatch_system(places: int, *, broker_url: str = "", **settings: str) -> It
         processes = SchedulerProcesses(Path(directory))
         if broker_url:
             processes.environment["SCHEDULER_MESSAGE_QUEUE__URL"] = broker_url
-        try:
-            yield DispatchSystem(processes, places, **settings)
-            # Workers that lose their database while they stop would wait for its return.
-            for process in processes.started[1:]:
-                if process.is_running:
-                    process.send(signal.SIGTERM)
-            for process in processes.started[1:]:
-                process.wait()
-        finally:
-            processes.end_all()
+        with running_system(processes, places, **settings) as system:
+            yield system
+
+
+@contextmanager
+def running_system(processes: SchedulerProcesses, places: int, /, **settings: str) -> Iterator[DispatchSystem]:
+    """A system of these processes, all of which are ended afterwards."""
+    try:
+        yield DispatchSystem(processes, places, **settings)
+        # Workers that lose their database while they stop would wait for its return.
+        for process in processes.started[1:]:
+            if process.is_running:
+                process.send(signal.SIGTERM)
+        for process in processes.started[1:]:
+            process.wait()
+    finally:
+        processes.end_all()
 
 
 async def make_task(store: Store, job: str = "no_op", **fields: Any) -> Task:

@@ -26,7 +26,7 @@ from fixtures.site import Site
 from scheduler_infra.database import DatabaseConfig, resolve_url
 
 _RETURN_SECONDS_MAX = 60.0
-_PURGE = "[rabbit_amqqueue:purge(Q) || Q <- rabbit_amqqueue:list()]."
+PURGE = "[rabbit_amqqueue:purge(Q) || Q <- rabbit_amqqueue:list()]."
 _FIRST_START = (
     b"SELECT extract(epoch FROM min(started_at))::float FROM scheduler.task_runs WHERE started_at > %s::timestamptz"
 )
@@ -103,7 +103,7 @@ class Outages:
 
     def purge(self) -> None:
         """Empty every queue that there is."""
-        self.broker.control("eval", _PURGE)
+        self.broker.control("eval", PURGE)
 
     def stop(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Stop the broker for some seconds."""

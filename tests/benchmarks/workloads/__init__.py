@@ -1,0 +1,1 @@
+"""The workloads that `make bench` knows by name."""
