@@ -61,7 +61,7 @@ def measured(system: str, workload: str, python: Path, jobs: int, seconds: float
     processes = SchedulerProcesses(directory)
     try:
         with running_servers(processes, entry.servers) as told:
-            told |= {"PEER_SYSTEM": system, "PEER_WORKLOAD": workload, "PYTHONPATH": str(ROOT / "tests")}
+            told |= {"PEER_SYSTEM": system, "PEER_WORKLOAD": workload, "PYTHONPATH": str(ROOT / "tests"), "TZ": "UTC"}
             output = directory / "figures.jsonl"
             command = [str(python), "-m", "benchmarks.peers.drive", entry.module, workload]
             command += ["--jobs", str(jobs), "--folder", str(processes.work_dir), "--out", str(output)]

@@ -8,7 +8,7 @@ import time
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from benchmarks.peers.due import due_at, scheduled_jobs
+from benchmarks.peers.due import due_at, due_time, scheduled_jobs
 from benchmarks.peers.marks import mark_due
 from benchmarks.peers.peer import Peer, this_module
 
@@ -34,7 +34,8 @@ def _work() -> None:
     )
     scheduler.start(paused=True)
     for index in range(scheduled_jobs()):
-        scheduler.add_job(mark_due, "cron", minute="*", args=(index, due_at()))
+        at = due_time()
+        scheduler.add_job(mark_due, "cron", minute=at.minute, hour=at.hour, args=(index, due_at()))
     scheduler.resume()
     while True:
         time.sleep(1)

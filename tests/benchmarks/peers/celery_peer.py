@@ -12,7 +12,7 @@ import sys
 from celery import Celery, chain, chord
 from celery.schedules import crontab
 
-from benchmarks.peers.due import due_at, scheduled_jobs
+from benchmarks.peers.due import due_at, due_time, scheduled_jobs
 from benchmarks.peers.marks import mark, mark_due
 from benchmarks.peers.peer import WORKERS, Finished, Peer, setting
 
@@ -37,7 +37,12 @@ app.conf.update(
     result_chord_retry_interval=0.1,
     database_engine_options={"pool_pre_ping": False},
     beat_schedule={
-        f"job-{index}": {"task": "due", "schedule": crontab(), "args": (index,)} for index in range(scheduled_jobs())
+        f"job-{index}": {
+            "task": "due",
+            "schedule": crontab(minute=due_time().minute, hour=due_time().hour),
+            "args": (index,),
+        }
+        for index in range(scheduled_jobs())
     },
 )
 

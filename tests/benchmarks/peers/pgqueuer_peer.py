@@ -14,7 +14,7 @@ from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver, AsyncpgPoolDriver
 from pgqueuer.queries import Queries
 
-from benchmarks.peers.due import due_at, scheduled_jobs
+from benchmarks.peers.due import due_at, due_time, scheduled_jobs
 from benchmarks.peers.marks import mark, mark_due
 from benchmarks.peers.peer import CALLERS, WORKERS, Finished, Peer, setting, this_module
 
@@ -75,7 +75,7 @@ async def _work() -> None:
 
     queue.entrypoint("no_op")(no_op)
     for index in range(scheduled_jobs()):
-        queue.schedule(f"job-{index}", "* * * * *")(_scheduled(index))
+        queue.schedule(f"job-{index}", f"{due_time().minute} {due_time().hour} * * *")(_scheduled(index))
     await queue.run(batch_size=_AT_ONCE, dequeue_timeout=timedelta(seconds=5))
 
 

@@ -8,7 +8,7 @@ import asyncio
 import procrastinate
 import psycopg
 
-from benchmarks.peers.due import due_at, scheduled_jobs
+from benchmarks.peers.due import due_at, due_time, scheduled_jobs
 from benchmarks.peers.marks import mark, mark_due
 from benchmarks.peers.peer import CALLERS, WORKERS, Finished, Peer, setting, this_module
 
@@ -32,15 +32,14 @@ async def _no_op(index: int) -> None:
 
 
 async def _due(timestamp: int, index: int) -> None:
-    # It also makes up for the minute before it was started.
-    if timestamp == due_at():
-        mark_due(index, due_at())
+    mark_due(index, due_at())
 
 
 no_op = app.task(name="no_op")(_no_op)
 due = app.task(name="due")(_due)
 for _index in range(scheduled_jobs()):
-    app.periodic(cron="* * * * *", periodic_id=str(_index), task_kwargs={"index": _index})(due)
+    _cron = f"{due_time().minute} {due_time().hour} * * *"
+    app.periodic(cron=_cron, periodic_id=str(_index), task_kwargs={"index": _index})(due)
 
 
 class ProcrastinatePeer(Peer):
