@@ -52,6 +52,7 @@ class WorkerService:
         self._clock = clock
         self._config = config
         self._identity = ProcessIdentity.own()
+        self._directory = _working_directory()
         self._worker_id = config.worker_id or default_worker_id(self._identity)
         # Beside those that it shares, a queue of its own, for runs that are meant for just this worker.
         self._queues = (*config.queues, own_queue(self._worker_id))
@@ -107,7 +108,7 @@ class WorkerService:
             python_version=".".join(str(part) for part in sys.version_info[:3]),
             tags=tuple(sorted(set(self._config.tags))),
             resources={
-                **own_resources(Path.cwd(), processes=self._config.processes),
+                **own_resources(self._directory, processes=self._config.processes),
                 **self._config.resource_amounts(),
             },
         )
@@ -142,7 +143,7 @@ class WorkerService:
                 on_lost=life.lose,
                 on_failed=lambda reason: life.fail(HeartbeatFailedError(reason)),
                 kill_now=self._executors.kill_now,
-                load=HostLoad(Path.cwd()).look,
+                load=HostLoad(self._directory).look,
             )
             return self._heartbeat
 
@@ -168,6 +169,14 @@ def check_user(config: WorkerConfig) -> None:
     if not config.allow_root:
         raise RunsAsRootError
     logger.warning("The worker runs as root (worker.allow_root): every task can change anything on this machine.")
+
+
+def _working_directory() -> Path:
+    """Where the worker was started, by whose disk it goes; / when that has been removed since."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path("/")
 
 
 def _queues(names: Sequence[str]) -> str:

@@ -294,6 +294,35 @@ def test_run_cancel_shows_where_the_run_stands(fake_api: FakeApi, capsys: Captur
     assert "scheduler run wait 7" in err
 
 
+@pytest.mark.parametrize("action", ["cancel", "pause", "resume", "retry"])
+def test_run_commands_go_on_after_a_refusal(fake_api: FakeApi, capsys: Capture, action: str) -> None:
+    """Of several runs each is asked for; what was done is shown, then what was not, whose exit code counts."""
+    refusal = {"detail": "Run 7 is COMPLETED.", "code": "conflict"}
+    fake_api.answer("POST", f"/api/v1/task-runs/6/{action}", run_document(id=6))
+    fake_api.answer("POST", f"/api/v1/task-runs/7/{action}", refusal, status=409)
+    fake_api.answer("POST", f"/api/v1/task-runs/8/{action}", run_document(id=8))
+
+    assert main(["run", action, "6", "7", "8"]) == 5
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["ID", "6", "8"]
+    assert "Run 7 is COMPLETED." in err
+
+    assert main(["run", action, "6", "7", "8", "-o", "json"]) == 5
+    out, err = capsys.readouterr()
+    assert [run["id"] for run in json.loads(out)["items"]] == [6, 8]
+    assert json.loads(err) == refusal
+
+
+def test_run_commands_ask_no_server_that_is_away(fake_api: FakeApi, capsys: Capture) -> None:
+    """What was done before the server went away is shown; the others are not tried one after the other."""
+    fake_api.answer("POST", "/api/v1/task-runs/6/cancel", run_document(id=6))
+    fake_api.answer("POST", "/api/v1/task-runs/7/cancel", *[HANG_UP] * 9)
+
+    assert main(["run", "cancel", "6", "7", "8"]) == 6
+    assert capsys.readouterr().out.splitlines()[1].startswith("6\t")
+    assert [received for received in fake_api.requests if "/8/" in received.path] == []
+
+
 def test_run_cancel_of_a_group_says_that_it_ends_later(fake_api: FakeApi, capsys: Capture) -> None:
     """The head waits until its runs have ended."""
     head = run_document(status="PENDING", cancel_requested=True, completed_at=None, group_size=3)

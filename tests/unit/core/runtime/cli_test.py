@@ -247,6 +247,17 @@ def test_help_lists_every_group_and_names_broken_plug_ins(shell: Shell) -> None:
     assert "'acme_gone' (scheduler.commands) of acme 1.5 cannot be loaded" in done.stderr
 
 
+def test_completion_that_cannot_be_installed_is_told(shell: Shell, tmp_path: Path) -> None:
+    """A home directory that cannot be written to gives a sentence with the place and the way out."""
+    (tmp_path / "file").touch()
+    done = shell.run("install-completion", "--shell", "bash", HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert f"The completion cannot be installed as '{tmp_path}/file/home" in done.stderr
+    assert "Not a directory" in done.stderr
+    assert "--output" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_help_loads_no_server_code_and_no_dynaconf(shell: Shell) -> None:
     """`scheduler --help` is a matter of a blink: nothing of what commands need is imported."""
     code = (

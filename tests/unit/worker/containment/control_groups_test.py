@@ -23,6 +23,14 @@ def test_give_back_removes_what_a_job_has_made_below(tmp_path: Path) -> None:
     assert not (tmp_path / "run-1").exists()
 
 
+def test_take_gives_no_leaf_that_somebody_has_removed(tmp_path: Path) -> None:
+    """A job that removes idle groups keeps no other from being started: a new one is made."""
+    groups = Groups(tmp_path)
+    groups._made = 0
+
+    assert groups.take().path == f"{tmp_path}/run-1"
+
+
 def test_a_group_that_somebody_has_removed_has_no_strangers(tmp_path: Path) -> None:
     """What cannot be read any more is empty."""
     assert Groups(tmp_path).strangers() == []

@@ -24,5 +24,18 @@ def test_a_fork_that_fails_leaves_no_descriptors(monkeypatch: pytest.MonkeyPatch
     assert _open_files() == before
 
 
+@pytest.mark.parametrize("count", [1, 64])
+def test_a_program_that_cannot_be_started_is_told_whatever_it_would_get(count: int) -> None:
+    """The reason comes through however many descriptors are meant for the program."""
+    null = os.open(os.devnull, os.O_RDWR)
+
+    with pytest.raises(FileNotFoundError):
+        program_start.fork(
+            "/no/such", ["such"], {}, None, [null] * count, group_procs=None, limits={}, user=None, nice=1
+        )
+
+    os.close(null)
+
+
 def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))

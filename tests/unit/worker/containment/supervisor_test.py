@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,9 @@ import pytest
 from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
 from scheduler_core.interfaces import RunContext, RunNotice
 from scheduler_core.models import RunKey, TaskRunStatus
-from scheduler_worker.containment import supervision, supervisor_process
+from scheduler_worker.containment import supervision, supervisor, supervisor_process
+from scheduler_worker.containment.control_groups import ControlGroups, Leaf
+from scheduler_worker.containment.worker_channel import WorkerChannel
 from scheduler_worker.executors.shell_executor import ShellExecutor
 
 KEY = RunKey(7, 2)
@@ -262,6 +265,72 @@ async def test_what_hides_its_origin_ends_with_its_run(executor: ShellExecutor, 
         await going
 
 
+async def test_what_has_moved_to_another_group_ends_with_its_run(executor: ShellExecutor, argument: str) -> None:
+    """A process that has left its group, as containers do, is killed at the end of its run; others go on."""
+    going = asyncio.create_task(executor.execute({"command": ["sleep", "1000"]}, make_context(1), CollectedOutput()))
+    await executor.execute({"command": ["true"]}, make_context(3), CollectedOutput())
+    groups = supervision.supervisor().group_path or "/no/groups"
+    moved = f"echo $$ > {Path(groups).parent}/cgroup.procs; echo moved; exec setsid sleep {argument}"
+    output = CollectedOutput()
+
+    outcome = await executor.execute(
+        {"command": ["bash", "-c", f"bash -c '{moved}' & read x < <(sleep 0.3)"]}, make_context(2), output
+    )
+
+    assert (outcome.exit_code, output.text("stdout")) == (1, "moved\n")
+    assert processes_with(argument) == []
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+
+
+class FakeChannel:
+    """The worker's answers, kept; it sends no descriptors."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[object, ...]] = []
+
+    def take_descriptors(self, count: int) -> list[int]:
+        """None came."""
+        return []
+
+    def answer(self, *message: object) -> None:
+        """Keep it."""
+        self.answers.append(message)
+
+
+class FakeGroups:
+    """Leaves in a directory of the test, the first of which refuses all processes."""
+
+    path = ""
+
+    def __init__(self, path: Path) -> None:
+        self.leaves = [Leaf(f"{path}/run-2"), Leaf(f"{path}/run-1")]
+        (path / "run-1" / "cgroup.procs").mkdir(parents=True)
+        (path / "run-2").mkdir()
+
+    def take(self) -> Leaf:
+        """The one that was given back last."""
+        return self.leaves.pop()
+
+    def give_back(self, leaf: Leaf) -> None:
+        """Keep it."""
+        self.leaves.append(leaf)
+
+
+def test_a_group_that_has_refused_a_program_is_not_used_again(tmp_path: Path) -> None:
+    """What a job has done to a group fails one start at most, not those of all that come after it."""
+    channel, groups = FakeChannel(), FakeGroups(tmp_path)
+    held = supervisor.Supervisor("token", cast(WorkerChannel, channel), -1, cast(ControlGroups, groups))
+
+    for key in (1, 2):
+        held._do(("start", key, b"", "/bin/true", ["true"], {}, None, 0, ({}, None, 1)))
+
+    (refused, *_), (started, _, pid) = channel.answers
+    os.waitpid(cast(int, pid), 0)
+    assert (refused, started) == ("refused", "started")
+
+
 async def test_a_supervisor_that_a_job_has_stopped_is_replaced(
     executor: ShellExecutor,
     context: RunContext,
@@ -313,11 +382,11 @@ async def test_a_supervisor_that_was_late_hears_of_all_renewals_first(
         executor.execute({"command": ["bash", "-c", "echo began; read x < <(sleep 0.5)"]}, context, output)
     )
     await eventually(lambda: output.text("stdout") == "began\n")
-    supervisor = supervision.supervisor()
-    os.kill(supervisor.pid, signal.SIGSTOP)
+    stopped = supervision.supervisor()
+    os.kill(stopped.pid, signal.SIGSTOP)
     for seconds in (-2.0, -1.0, 1000.0):
         supervision.lease_extended(time.monotonic() + seconds)
-    os.kill(supervisor.pid, signal.SIGCONT)
+    os.kill(stopped.pid, signal.SIGCONT)
 
     assert (await run).exit_code == 1
 

@@ -50,6 +50,8 @@ def test_worker_unit_http_outcome_asks_for_a_retry_only_when_busy(status: int) -
         ("application/json", b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
         ("text/plain; charset=iso-8859-1", b"caf\xe9", "café"),
         ("text/plain; charset=no-such", b"caf\xc3\xa9\0", "café\N{REPLACEMENT CHARACTER}"),
+        ("text/plain; charset=punycode", b"caf-dma", "caf-dma"),
+        ("text/plain; charset=base64", b"caf\xc3\xa9", "café"),
         ("application/octet-stream", b"\xff", "\N{REPLACEMENT CHARACTER}"),
     ],
 )

@@ -134,14 +134,20 @@ async def test_worker_unit_python_cancel_while_a_child_is_replaced_is_not_lost(
     assert not (tmp_path / "second").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "isolation"), [("leave_mark", "process"), ("leave_mark", None), ("leave_mark_async", None)]
+)
 async def test_worker_unit_python_pause_before_the_call_is_not_lost(
-    executor: PythonExecutor, output: CollectedOutput, tmp_path: Path
+    executor: PythonExecutor, output: CollectedOutput, tmp_path: Path, name: str, isolation: str | None
 ) -> None:
-    """A run that is paused while it waits for a free child is not called until it is resumed."""
+    """A run that is paused while it waits for a free child is not called until it is resumed.
+
+    Also when the child is only to say what kind of function it is, and that is one for the worker itself.
+    """
     first, second, path = tmp_path / "first", tmp_path / "second", tmp_path / "third"
     busy = begin(executor, "be_deaf", output, str(first), str(second), isolation="process")
     await eventually(first.exists)
-    parameters = {"callable": "fixtures.asking_jobs:leave_mark", "args": [str(path)], "isolation": "process"}
+    parameters = {"callable": f"fixtures.asking_jobs:{name}", "args": [str(path)], "isolation": isolation}
     waiting = asyncio.create_task(executor.execute(parameters, make_context(8), output))
     key = RunKey(8, 2)
     await eventually(lambda: key in executor._live and executor._live[key]._expects_child)
@@ -154,6 +160,7 @@ async def test_worker_unit_python_pause_before_the_call_is_not_lost(
 
     assert executor.notify(key, RunNotice.RESUME)
     assert (await waiting).status is TaskRunStatus.COMPLETED
+    assert path.exists()
 
 
 @pytest.mark.parametrize(

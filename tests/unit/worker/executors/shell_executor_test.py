@@ -18,6 +18,9 @@ from scheduler_core.models import TaskRunStatus
 from scheduler_worker.containment import supervision
 from scheduler_worker.executors.shell_executor import ShellExecutor
 
+# A program of this machine that names a dynamic loader which is not there.
+_WITHOUT_LOADER = Path("/bin/true").read_bytes().replace(b"/ld-", b"/no-")
+
 
 @pytest.fixture(params=["groups", "no groups"])
 async def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ShellExecutor]:
@@ -87,6 +90,9 @@ async def test_execute_names_the_signal(executor: ShellExecutor, context: RunCon
         ({"command": ["/no/such/program"]}, "does not exist"),
         ({"command": ["/tmp/{name}/wrong-interpreter"]}, "names '/no/such/interpreter' in its first line"),
         ({"command": ["/tmp/{name}/no-interpreter"]}, "needs a first line such as #!/bin/sh"),
+        ({"command": ["/tmp/{name}/windows"]}, "end as on Windows (CRLF)"),
+        ({"command": ["/tmp/{name}/foreign"]}, "cannot be executed on this machine"),
+        ({"command": ["/tmp/{name}/no-loader"]}, "needs a dynamic loader"),
         ({"command": ["/etc/passwd"]}, "is it marked as executable?"),
         ({"command": ["true"], "working_dir": "/no/such/dir"}, "The working directory '/no/such/dir' does not exist"),
         ({"command": ["true"], "working_dir": "/etc/hostname"}, "is not a directory"),
@@ -102,8 +108,15 @@ async def test_execute_explains_what_cannot_be_started(
     tmp_path: Path,
 ) -> None:
     """What cannot be started is FAILED with the reason, never an exception."""
-    for name, text in (("wrong-interpreter", "#!/no/such/interpreter\n"), ("no-interpreter", "echo text\n")):
-        (tmp_path / name).write_text(text)
+    files = {
+        "wrong-interpreter": b"#!/no/such/interpreter\n",
+        "no-interpreter": b"echo text\n",
+        "windows": b"#!/bin/sh\r\necho text\r\n",
+        "foreign": b"\x7fELF" + bytes(200),
+        "no-loader": _WITHOUT_LOADER,
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
         (tmp_path / name).chmod(0o755)
     parameters = {
         **parameters,

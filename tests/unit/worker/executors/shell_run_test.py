@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fixtures.worker import CollectedOutput, eventually
 from scheduler_core.interfaces import RunContext, RunOutcome
 from scheduler_core.models import RunProgress, TaskRunStatus
 from scheduler_worker.containment import supervision
+from scheduler_worker.containment.run_directories import RunDirectories
 from scheduler_worker.executors.shell_executor import ShellExecutor
 
 NOBODY = pwd.getpwnam("nobody")
@@ -145,6 +147,7 @@ async def test_a_directory_that_cannot_be_made_fails_the_run(
     ("caps", "script", "words"),
     [
         ({"memory": "200MB"}, "python3 -c 'bytearray(400 << 20)'", "Last on stderr: MemoryError"),
+        ({"memory": "200MB"}, "exit 3", "exit code 3. caps.memory is 200MB; a program that wants more may end so."),
         ({"cpu_seconds": 1}, "while :; do :; done", "signal SIGXCPU. It has used the CPU time"),
         ({"open_files": 16}, "ulimit -n; exit 3", "exit code 3"),
         (
@@ -212,6 +215,29 @@ async def test_run_as_changes_the_user(executor: ShellExecutor, context: RunCont
     assert output.text("stdout").splitlines() == [
         str(NOBODY.pw_uid), str(NOBODY.pw_gid), str(NOBODY.pw_gid), f"{NOBODY.pw_dir} nobody", "written",
     ]  # fmt: skip
+
+
+@as_root
+async def test_run_as_names_the_directory_that_is_closed_to_the_user(
+    executor: ShellExecutor,
+    context: RunContext,
+    output: ReportedOutput,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A job that could not report its result is not started: an operator hears what to change."""
+    monkeypatch.setattr(supervision, "directories", RunDirectories("token"))
+    with tempfile.TemporaryDirectory() as name:
+        closed = Path(name)
+        supervision.directories.base = closed / "runs"
+
+        outcome = await run(executor, context, output, script="id", run_as="nobody")
+        os.chmod(closed, 0o711)  # noqa: PTH101, S103 - a moment, to be passed through
+        again = await run(executor, context, output, script="true", run_as="nobody")
+        await executor.close()
+
+    assert (outcome.status, outcome.retryable) == (TaskRunStatus.FAILED, False)
+    assert f"who may not pass through '{closed}' to the directory" in str(outcome.error)
+    assert (again.status, output.written) == (TaskRunStatus.COMPLETED, [])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from scheduler_api.client.client_error import UsageError
+from scheduler_api.client.client_error import ClientError, RefusedError, UsageError
 from scheduler_api.client.client_options import DEFAULT_OPTIONS, ClientOptions, Session, client_command
 from scheduler_api.client.listing import fetch_list, note_rest
 from scheduler_api.client.log_reading import follow_log, read_log
@@ -326,28 +326,51 @@ def check_wait_timeout(timeout: float | None) -> None:
 
 
 def _act_on(runs: tuple[int, ...], action: str, options: ClientOptions) -> int:
+    """Do it to each, also to those after one that refuses it; what was done comes before what was not."""
     _need(runs)
     with options.session() as session:
-        changed = [session.api.post("task-runs", run, action, idempotent=True) for run in runs]
+        changed, errors = _changed(session, runs, action)
+        if len(runs) == 1 and errors:
+            raise errors[0]
         if session.output.is_json:
-            session.output.json(changed[0] if len(changed) == 1 else {"items": changed, "next_cursor": None})
-            return ExitCode.OK
-        session.output.table(RUN_HEADINGS, [run_row(run) for run in changed])
-        stopping = [run for run in changed if run.get("cancel_requested") and not is_final(run["status"])]
-        if stopping:
-            ids = " ".join(str(run["id"]) for run in stopping)
-            what = "Their runs are" if all(run.get("group_size") is not None for run in stopping) else "They are"
-            session.output.note(f"{what} being stopped; see the end with `scheduler run wait {ids}`.")
-        if action == "pause":
-            ids = " ".join(str(run["id"]) for run in changed)
-            session.output.note(
-                "They stand still as soon as their workers have stopped them; what cannot says so in its output. Let "
-                f"them go on with `scheduler run resume {ids}`."
-            )
-        if action == "retry":
-            note_paused(session.api, session.output, changed[0]["id"], changed[0]["status"])
-            _note_dependents(session, changed)
-        return ExitCode.OK
+            session.output.json(changed[0] if len(runs) == 1 else {"items": changed, "next_cursor": None})
+        elif changed:
+            session.output.table(RUN_HEADINGS, [run_row(run) for run in changed])
+            _note_what_follows(session, changed, action)
+        for error in errors:
+            session.output.error(error)
+        return errors[0].exit_code if errors else ExitCode.OK
+
+
+def _changed(session: Session, runs: Sequence[int], action: str) -> tuple[list[dict[str, Any]], list[ClientError]]:
+    changed: list[dict[str, Any]] = []
+    errors: list[ClientError] = []
+    for run in runs:
+        try:
+            changed.append(session.api.post("task-runs", run, action, idempotent=True))
+        except RefusedError as error:
+            errors.append(error)
+        except ClientError as error:
+            # No server answers any more, so the others are not even asked for.
+            return changed, [*errors, error]
+    return changed, errors
+
+
+def _note_what_follows(session: Session, changed: Sequence[Mapping[str, Any]], action: str) -> None:
+    stopping = [run for run in changed if run.get("cancel_requested") and not is_final(run["status"])]
+    if stopping:
+        ids = " ".join(str(run["id"]) for run in stopping)
+        what = "Their runs are" if all(run.get("group_size") is not None for run in stopping) else "They are"
+        session.output.note(f"{what} being stopped; see the end with `scheduler run wait {ids}`.")
+    if action == "pause":
+        ids = " ".join(str(run["id"]) for run in changed)
+        session.output.note(
+            "They stand still as soon as their workers have stopped them; what cannot says so in its output. Let "
+            f"them go on with `scheduler run resume {ids}`."
+        )
+    if action == "retry":
+        note_paused(session.api, session.output, changed[0]["id"], changed[0]["status"])
+        _note_dependents(session, changed)
 
 
 def _note_dependents(session: Session, retried: Sequence[Mapping[str, Any]]) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from scheduler_core.decisions.output_patterns import WAYS_MAX, pattern_problem, ways_to_fit
+from scheduler_core.decisions.output_patterns import SIZE_MAX, pattern_problem, pattern_size
 from scheduler_core.errors import Problem
 from scheduler_core.models import RetryPolicy
 
@@ -67,17 +67,17 @@ def _check_delays(retry: RetryPolicy) -> Iterator[Problem]:
 
 
 def _check_patterns(patterns: tuple[str, ...]) -> Iterator[Problem]:
-    ways = 0
+    size = 0
     for pattern in patterns:
         if (problem := pattern_problem(pattern)) is not None:
             yield Problem("retry.on_output", f"on_output: the pattern '{pattern[:100]}' {problem}.")
         else:
-            ways += ways_to_fit(pattern)
-    if ways > WAYS_MAX:
+            size += pattern_size(pattern)
+    if size > SIZE_MAX:
         yield Problem(
             "retry.on_output",
-            "on_output: the patterns together have too many repetitions such as .* in them. Give fewer patterns with "
-            "two of them.",
+            f"on_output: the patterns together have {size} elements when what they repeat is written out; at most "
+            f"{SIZE_MAX} are allowed. Give fewer patterns.",
         )
 
 

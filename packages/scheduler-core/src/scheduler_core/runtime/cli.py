@@ -1,14 +1,29 @@
 """The console script `scheduler`: what it knows itself, and every command group that installed packages bring."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from cyclopts import App
+from cyclopts.completion.install import create_install_completion_command
 
+from scheduler_core.errors import SchedulerError
 from scheduler_core.runtime.broken_plugin import BrokenPlugin
 from scheduler_core.runtime.command_group import CommandGroup, installed_command_groups
 from scheduler_core.runtime.command_line import run_app, versions
 from scheduler_core.runtime.console import warn
+
+
+class CompletionNotInstalledError(SchedulerError):
+    """The completion script cannot be written to its place."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"The completion cannot be installed as '{error.filename}': {error.strerror}. Make that place writable, or "
+            "name another one with --output."
+        )
+
 
 # Every target is imported when its word is used: `scheduler --help` loads none of them.
 _OWN = (
@@ -46,5 +61,15 @@ def scheduler_app() -> App:
         else:
             taken.add(group.name)
             app.command(group.target, name=group.name, help=group.help)
-    app.register_install_completion_command("install-completion", add_to_startup=False)
+    app.command(create_install_completion_command(_installing(app), False), name="install-completion")
     return app
+
+
+def _installing(app: App) -> Callable[..., Path]:
+    def install(**options: Any) -> Path:
+        try:
+            return app.install_completion(**options)
+        except OSError as error:
+            raise CompletionNotInstalledError(error) from error
+
+    return install

@@ -75,14 +75,16 @@ class PostgresConnection:
     async def idle(self, wake: asyncio.Event, timeout_seconds: float) -> None:
         """Pass on notifications as they come, until `wake` is set or the time is over."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._connection.fileno(), self._read, wake)
+        descriptor = self._connection.fileno()
+        loop.add_reader(descriptor, self._read, wake, descriptor)
         try:
-            self._read(wake)
+            self._read(wake, descriptor)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_seconds):
                     await wake.wait()
         finally:
-            loop.remove_reader(self._connection.fileno())
+            if self._loss is None:
+                loop.remove_reader(descriptor)
         if self._loss is not None:
             raise self._loss
 
@@ -90,7 +92,7 @@ class PostgresConnection:
         """Give the connection back; never waits for the server."""
         await self._connection.close()
 
-    def _read(self, wake: asyncio.Event) -> None:
+    def _read(self, wake: asyncio.Event, descriptor: int) -> None:
         libpq = self._connection.pgconn
         try:
             libpq.consume_input()
@@ -98,6 +100,9 @@ class PostgresConnection:
                 self._heard(notify.relname.decode(errors="replace"), notify.extra.decode(errors="replace"))
         except psycopg.Error as error:
             self._loss = error
+            # libpq has closed the socket. Whoever opens the next one gets its number, and with a reader still on that
+            # would never be told of anything.
+            asyncio.get_running_loop().remove_reader(descriptor)
             wake.set()
 
     async def _run(self, statement: sql.Composed | LiteralString, parameters: Sequence[Any] = ()) -> None:

@@ -53,8 +53,7 @@ class ControlGroups:
         os.mkdir(self.path)
         try:
             os.mkdir(self._own.path)
-            if missing := [name for name in _FILES if not os.path.exists(f"{self._own.path}/{name}")]:
-                raise OSError(f"this kernel has no {missing[0]}")
+            _check_files(self._own.path)
             self._own.add(os.getpid())
         except OSError:
             remove_groups(self.path)
@@ -70,8 +69,10 @@ class ControlGroups:
 
     def take(self) -> Leaf:
         """An empty leaf; raises OSError."""
-        if self._idle:
-            return self._idle.pop()
+        while self._idle:
+            leaf = self._idle.pop()
+            if os.path.exists(leaf.procs):
+                return leaf
         self._made += 1
         leaf = Leaf(f"{self.path}/run-{self._made}")
         os.mkdir(leaf.path)
@@ -101,6 +102,20 @@ class ControlGroups:
             remove_groups(self.path)
         except OSError:
             return
+
+
+def usable_group(token: str) -> str:
+    """The group of this process, below which it may make others; raises OSError with the reason where it may not."""
+    base = _own_group()
+    tried = f"{base}/scheduler-{token}-tried"
+    os.mkdir(tried)
+    try:
+        _check_files(tried)
+        # Processes are to be moved out of it.
+        with open(f"{base}/cgroup.procs", "wb", buffering=0):
+            return base
+    finally:
+        os.rmdir(tried)
 
 
 def path_of(token: str) -> str:
@@ -136,6 +151,11 @@ def remove_groups(path: str) -> bool:
         except OSError:
             continue
     return not os.path.exists(path)
+
+
+def _check_files(path: str) -> None:
+    if missing := [name for name in _FILES if not os.path.exists(f"{path}/{name}")]:
+        raise OSError(f"this kernel has no {missing[0]}")
 
 
 def _own_group() -> str:

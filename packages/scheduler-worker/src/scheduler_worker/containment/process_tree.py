@@ -62,6 +62,15 @@ def hunt(numbers: set[int]) -> set[int]:
     return found
 
 
+def own_children() -> list[int]:
+    """Whoever has this process as its parent, zombies too; empty where this kernel does not tell."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as file:
+            return [int(pid) for pid in file.readall().split()]
+    except OSError:
+        return []
+
+
 def below(snapshot: Snapshot) -> set[int]:
     """Whoever descends from this process."""
     return _descendants(_children(snapshot), [os.getpid()])

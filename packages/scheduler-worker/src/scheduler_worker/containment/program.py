@@ -63,8 +63,10 @@ def start_problem(error: OSError, program: Program) -> str:
         return f"The working directory '{folder}' {what}. Correct working_dir."
     if folder is not None and not os.access(folder, os.X_OK):
         return f"The worker's user may not enter the working directory '{folder}'."
+    if (problem := _problem_of_file(error, program)) is not None:
+        return problem
     if isinstance(error, FileNotFoundError):
-        return _missing(word, folder)
+        return _missing(word)
     if isinstance(error, PermissionError):
         where = "" if folder is None or program.user is None else f", and may it enter '{folder}'"
         return f"The program '{word}' may not be executed by {user}; is it marked as executable{where}?"
@@ -73,25 +75,42 @@ def start_problem(error: OSError, program: Program) -> str:
     )
 
 
-def _missing(word: str, folder: str | None) -> str:
-    if "/" not in word:
-        return f"The program '{word}' is not on the worker's PATH."
-    if (interpreter := _interpreter(Path(folder or ".", word))) is not None:
-        return (
-            f"The program '{word}' names '{interpreter}' in its first line as its interpreter, which does not exist on "
-            "this worker's host."
-        )
-    return f"The program '{word}' does not exist, or the interpreter that it needs is missing."
-
-
-def _interpreter(path: Path) -> str | None:
+def _problem_of_file(error: OSError, program: Program) -> str | None:
+    """What is wrong with a file that is there; None where it does not tell."""
+    if error.errno not in (errno.ENOENT, errno.ENOEXEC, errno.EINVAL, errno.EIO, errno.ELIBBAD):
+        return None
+    word = program.command[0]
     try:
-        with path.open("rb") as file:
+        with Path(program.working_dir or ".", executable_of(program)).open("rb") as file:
             first = file.readline(256)
     except OSError:
         return None
+    if first.startswith(b"\x7fELF"):
+        if error.errno == errno.ENOENT:
+            return f"The program '{word}' needs a dynamic loader (of another C library?) that this host does not have."
+        return (
+            f"The program '{word}' cannot be executed on this machine, a {os.uname().machine}: it is made for another "
+            "one, or broken."
+        )
     words = first[2:].split()
-    return words[0].decode("utf-8", "replace") if first.startswith(b"#!") and words else None
+    if error.errno != errno.ENOENT or not first.startswith(b"#!") or not words:
+        return None
+    if len(words) == 1 and first.endswith(b"\r\n"):
+        return (
+            f"The lines of the program '{word}' end as on Windows (CRLF), so that the name of its interpreter is not "
+            "understood. Save it with line ends of Unix (LF)."
+        )
+    interpreter = words[0].decode("utf-8", "replace")
+    return (
+        f"The program '{word}' names '{interpreter}' in its first line as its interpreter, which does not exist on "
+        "this worker's host."
+    )
+
+
+def _missing(word: str) -> str:
+    if "/" not in word:
+        return f"The program '{word}' is not on the worker's PATH."
+    return f"The program '{word}' does not exist, or the interpreter that it needs is missing."
 
 
 _REASONS = {

@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 
+from scheduler_worker.containment.worker_channel import out_of_the_way
+
 # A worker that was started in the background of a script ignores some, and what it starts would inherit that.
 _RESET = [number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP)]
 LIMITS = {
@@ -60,7 +62,8 @@ def fork(
 
     Raises OSError.
     """
-    reading, writing = os.pipe2(os.O_CLOEXEC)
+    # Where none of the program's own descriptors comes to be, for the child says by it why there is no program.
+    reading, writing = (out_of_the_way(descriptor) for descriptor in os.pipe2(os.O_CLOEXEC))
     try:
         pid = os.fork()
     except BaseException:

@@ -61,6 +61,7 @@ class RunDirectories:
         self.base = Path(tempfile.gettempdir()) / f"scheduler-runs-{os.geteuid()}"
         self._token = token
         self._is_made = False
+        self._group_path = ""
         self._discarded: queue.SimpleQueue[RunDirectory] = queue.SimpleQueue()
         self._remover: threading.Thread | None = None
 
@@ -107,19 +108,25 @@ class RunDirectories:
         """Remove all of this process's."""
         remove_tree(str(self.own))
         self._is_made = False
+        self._group_path = ""
 
     def note(self, group_path: str) -> None:
-        """Write down where the groups of this process are, for who has to clear up after it."""
-        self._make_own()
+        """Write down where the groups of this process are, for who has to clear up after it; raises OSError."""
+        self._group_path = group_path
+        self._make_place()
         owner = Owner(ProcessIdentity.own(), self._token, group_path)
         # At no moment half of it: what it names could not be found any more.
         written = self.own / f".{OWNER_FILE}"
         written.write_bytes(msgspec.json.encode(owner))
         written.replace(self.own / OWNER_FILE)
+        # Not before: nobody would clear up what has no owner.
+        self._is_made = True
 
     def _make_own(self) -> None:
-        if self._is_made and self.own.is_dir():
-            return
+        if not (self._is_made and self.own.is_dir()):
+            self.note(self._group_path)
+
+    def _make_place(self) -> None:
         # Users that jobs run as have to pass through, without being able to list.
         with contextlib.suppress(FileExistsError):
             self.base.parent.mkdir(parents=True, exist_ok=True)
@@ -130,5 +137,3 @@ class RunDirectories:
             raise PermissionError(13, f"'{self.base}' belongs to somebody else", str(self.base))
         self.own.mkdir(exist_ok=True)
         self.own.chmod(0o711)
-        self._is_made = True
-        self.note("")

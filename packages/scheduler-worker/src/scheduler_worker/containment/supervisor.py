@@ -21,9 +21,9 @@ if __name__ == "__main__":
     sys.path.append(sys.argv[1])
 
 from scheduler_worker.containment import program_start, run_number
-from scheduler_worker.containment.control_groups import ControlGroups, Leaf
+from scheduler_worker.containment.control_groups import ControlGroups, Leaf, remove_groups
 from scheduler_worker.containment.frames import Message
-from scheduler_worker.containment.process_tree import below, hunt, look_around
+from scheduler_worker.containment.process_tree import below, hunt, look_around, own_children
 from scheduler_worker.containment.supervised_run import SupervisedRun
 from scheduler_worker.containment.tree_removal import remove_tree
 from scheduler_worker.containment.worker_channel import Control, WorkerChannel, out_of_the_way
@@ -174,8 +174,9 @@ class Supervisor:
         except Exception as error:  # whatever is wrong with one program, the others go on
             problem = error.errno if isinstance(error, OSError) else errno.EINVAL
             self._channel.answer("refused", key, problem or errno.EIO)
-            if leaf is not None and self._groups is not None:
-                self._groups.give_back(leaf)
+            if leaf is not None:
+                # It may be the leaf that is no good any more: others are to have a new one.
+                remove_groups(leaf.path)
             return
         finally:
             for descriptor in given:
@@ -238,6 +239,8 @@ class Supervisor:
             seen = hunt({run.number for run in self._ending.values() if run.leaf is None})
             self._looked_at = time.monotonic()
         strangers = [] if self._groups is None else self._groups.strangers()
+        # What has gone to another group by itself, as containers do, comes here when it loses its parent.
+        strangers += [pid for pid in own_children() if pid not in self._by_pid]
         for key, run in list(self._ending.items()):
             if not run.is_empty(snapshot, strangers) or run.code is None or run.number in seen:
                 continue

@@ -168,7 +168,7 @@ class SupervisorProcess:
 
     def kill_now(self, keys: Sequence[int]) -> bool:
         """Kill these programs and wait until nothing of them is left, from any thread; whether that was heard of."""
-        with self._kill_lock, contextlib.suppress(OSError):
+        with self._kill_lock, contextlib.suppress(OSError, EOFError):
             number = next(self._kills)
             self._control.settimeout(_KILL_SECONDS)
             self._control.send(marshal.dumps(("kill", number, list(keys))))
@@ -302,7 +302,11 @@ class SupervisorProcess:
                 self._on_ended(*details)
             elif kind == "hello":
                 (self.group_path,) = details
-                self._on_groups(self.group_path)
+                try:
+                    self._on_groups(self.group_path)
+                except OSError as error:
+                    # What has come together with this must not be lost, such as the end of a program.
+                    logger.warning("groups of jobs not written down", extra={"reason": str(error)})
         if not data:
             self._lose()
 

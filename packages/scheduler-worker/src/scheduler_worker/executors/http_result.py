@@ -1,6 +1,6 @@
 """What a response makes of a run."""
 
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, lookup
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -136,7 +136,9 @@ def _readable(response: "httpx2.Response", body: bytes, is_whole: bool) -> Any:
         except (msgspec.DecodeError, RecursionError):
             pass
     try:
-        text = body.decode(response.charset_encoding or "utf-8", "replace")
+        codec = lookup(response.charset_encoding or "utf-8").name
+        # No text is written so, and with some bodies it takes seconds, in which the worker could do nothing else.
+        text = body.decode("utf-8" if codec == "punycode" else codec, "replace")
     except (LookupError, ValueError):
         text = body.decode("utf-8", "replace")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -2,9 +2,35 @@
 
 import os
 import pwd
+import stat
 from collections.abc import Collection
+from pathlib import Path
 
 from scheduler_worker.containment.program import JobUser
+
+
+def closed_directory(path: Path, user: JobUser) -> Path | None:
+    """The first directory on the way to a path that the user may not pass through, and None where there is none."""
+    for directory in reversed([path, *path.parents]):
+        status = directory.stat()
+        if status.st_uid == user.uid:
+            needed = stat.S_IXUSR
+        elif status.st_gid in user.groups:
+            needed = stat.S_IXGRP
+        else:
+            needed = stat.S_IXOTH
+        if not status.st_mode & needed and user.uid != 0 and not _has_list(directory):
+            return directory
+    return None
+
+
+def _has_list(directory: Path) -> bool:
+    """Whether an access control list says more than the mode does."""
+    try:
+        return "system.posix_acl_access" in os.listxattr(directory)
+    except OSError:
+        # This file system knows none.
+        return False
 
 
 def job_user(name: str, allowed: Collection[str]) -> JobUser:

@@ -34,7 +34,7 @@ class LiveCall:
             child.request_stop()
 
     def leave(self) -> None:
-        """The child has answered or died."""
+        """No child is at it any more, or will be."""
         self._child = None
         self._expects_child = False
 

@@ -143,6 +143,9 @@ class PythonExecutor(TaskExecutor):
             return await self._call_in_child(parameters, context, output, live)
         is_async = self._known.is_async(target)
         if is_async is None:
+            if isolation is None:
+                # It may turn out to be one for a child, which could stand still: until then it is not begun at least.
+                live.expect_child()
             looked = await self._known.look_at(target, output)
             if looked.error is not None:
                 return looked
@@ -157,6 +160,8 @@ class PythonExecutor(TaskExecutor):
                 function = await self._known.here(target)
             except CallableError as error:
                 return failed(str(error), retryable=not isinstance(error, CallableRefusedError))
+        await live.wait_while_paused()
+        live.leave()
         return await self._call_here(function, parameters, context, output, live)
 
     async def _call_in_child(

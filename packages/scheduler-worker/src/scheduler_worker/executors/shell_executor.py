@@ -18,7 +18,7 @@ from scheduler_worker.containment.supervisor_process import SupervisorError
 from scheduler_worker.executors.child_process import ChildProcess, ChildTable
 from scheduler_worker.executors.job_environment import base_environment, job_environment, run_mark
 from scheduler_worker.executors.job_reports import JobReports
-from scheduler_worker.executors.job_user import job_user
+from scheduler_worker.executors.job_user import closed_directory, job_user
 from scheduler_worker.executors.parameter_check import parameter_problems
 from scheduler_worker.executors.shell_run import JobOutput, ReportReader, outcome_of
 from scheduler_worker.own_thread import in_own_thread
@@ -91,6 +91,12 @@ class ShellExecutor(TaskExecutor):
                 f"{error.strerror or error}. Make room there, or set worker.run_dir."
             )
         try:
+            if user is not None and (closed := closed_directory(directory.path.resolve(), user)) is not None:
+                return _failed(
+                    f"run_as is '{user.name}', who may not pass through '{closed}' to the directory of the run. Let "
+                    "that user do so (chmod o+x), or set worker.run_dir to a place that is open to it.",
+                    retryable=False,
+                )
             program = self._program(parameters, context, directory, user)
             return await self._carry_out(program, context, output, directory)
         finally:
@@ -154,7 +160,7 @@ class ShellExecutor(TaskExecutor):
             reports = await self._end_of(child, JobReports(output, self._result_limit_bytes), directory)
         finally:
             self._running.pop(key, None)
-        return outcome_of(await child.wait(), child, told, reports)
+        return outcome_of(await child.wait(), child, told, reports, program.limits)
 
     async def _end_of(self, child: ChildProcess, reports: JobReports, directory: RunDirectory) -> JobReports:
         """All that the job has reported; it has ended."""

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scheduler_core.decisions.size_text import size_text
 from scheduler_core.interfaces import RunOutcome, RunOutput
 from scheduler_core.models import RunProgress, TaskRunStatus
 from scheduler_worker.containment.program import ending
@@ -87,7 +88,9 @@ class ReportReader:
         return len(data)
 
 
-def outcome_of(code: int, child: ChildProcess, told: JobOutput, reports: JobReports) -> RunOutcome:
+def outcome_of(
+    code: int, child: ChildProcess, told: JobOutput, reports: JobReports, limits: Mapping[str, int]
+) -> RunOutcome:
     """What the end of a job means; what it asked for itself counts more than its exit code."""
     shared: Mapping[str, Any] = {"exit_code": code, "output_end": told.end}
     if child.end_cause in _CAUSES:
@@ -108,6 +111,9 @@ def outcome_of(code: int, child: ChildProcess, told: JobOutput, reports: JobRepo
     if code == 0:
         return RunOutcome(status=TaskRunStatus.COMPLETED, result=result, **shared)
     reason = "" if child.end_cause else _SIGNALS.get(-code, "")  # type: ignore[call-overload]
+    if not child.end_cause and (memory := limits.get("memory")) is not None:
+        # No signal tells of that: a program ends in its own way when it gets no more.
+        reason += f" caps.memory is {size_text(memory)}; a program that wants more may end so."
     hint = f" Last on stderr: {told.last_line}" if told.last_line else ""
     return RunOutcome(
         status=TaskRunStatus.FAILED, result=result, error=f"It ended with {ending(code)}.{reason}{hint}", **shared
