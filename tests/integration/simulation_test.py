@@ -1,0 +1,75 @@
+"""The simulation with some seeds, and whether it sees faults at all."""
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+
+from fixtures.database import PostgresServer
+from fixtures.simulated_database import DatabaseServer, simulated_server
+from scheduler_infra.database import repository
+from scheduler_infra.database.query_loader import query
+from simulation.__main__ import told
+from simulation.plan import plan_of
+from simulation.system import Simulation
+
+SEEDS = range(1, 201)
+FEW_SEEDS = range(1, 61)
+
+BROKEN_RULES = {
+    "retries without end": (
+        "finish_runs",
+        "report.delay IS NOT NULL AND held.failures < held.max_retries\n",
+        "report.delay IS NOT NULL\n",
+        "times and may be tried again",
+    ),
+    "slots without a run are not recorded": (
+        "advance_schedules",
+        "ON CONFLICT",
+        "WHERE false ON CONFLICT",
+        "slots on record",
+    ),
+    "runs hold permits that are not counted": (
+        "limit_key_states",
+        "AND run.status = 'RUNNING'",
+        "AND false",
+        "is exceeded by runs",
+    ),
+}
+"""Changes of statements, and what the simulation says of them."""
+
+
+@pytest.fixture
+def server(database_url: str, postgres_server: PostgresServer) -> Iterator[DatabaseServer]:
+    """A server whose database is one of simulations."""
+    with simulated_server(database_url, postgres_server.socket_dir) as server:
+        yield server
+
+
+def test_simulation_integration_no_seed_loses_or_doubles_anything(server: DatabaseServer) -> None:
+    """Whatever fails and in whichever order, slots, runs, outcomes, limits and flows end as they are promised."""
+    wrong = [result for seed in SEEDS if (result := Simulation(plan_of(seed), server).run()).violations]
+
+    assert not wrong, "\n".join(told(result) for result in wrong)
+
+
+def test_simulation_integration_seed_is_the_same_again_after_others(server: DatabaseServer) -> None:
+    """A seed that has failed among many fails alone in the same way."""
+    first, other, again = (Simulation(plan_of(seed), server).run() for seed in (5, 6, 5))
+
+    assert again == first
+    assert other.digest != first.digest
+
+
+@pytest.mark.parametrize("rule", BROKEN_RULES)
+def test_simulation_integration_broken_rule_is_seen(server: DatabaseServer, rule: str) -> None:
+    """A statement that does not keep its promise is found by one of a few seeds."""
+    name, before, after, words = BROKEN_RULES[rule]
+    broken = query(name).replace(before, after)
+    assert broken != query(name)
+
+    with patch.object(repository, "query", lambda asked: broken if asked == name else query(asked)):
+        results = (Simulation(plan_of(seed), server).run() for seed in FEW_SEEDS)
+        seen = any(words in sentence for result in results for sentence in result.violations)
+
+    assert seen
