@@ -1,0 +1,145 @@
+"""Dispatchers and workers that are ended with SIGKILL while they work."""
+
+import time
+from collections.abc import Callable
+
+from benchmarks.message_queue_outages import Load
+from fixtures.history_checker import Kill, takeovers
+from fixtures.processes import RunningProcess
+from torture.round import Figure, Tally, Turn, broken, judged, others
+from torture.system import LEASE_SECONDS, READY, TortureSystem, torture_system, until
+
+_BUSY = """
+SELECT DISTINCT session.pid FROM scheduler.worker_sessions AS session
+JOIN scheduler.task_runs AS run ON run.session_id = session.id AND run.status = 'RUNNING'
+WHERE session.state = 'ALIVE'
+"""
+_UNFINISHED = "SELECT count(*) FROM scheduler.task_runs WHERE status IN ('PENDING', 'DISPATCHED', 'RUNNING')"
+_ROOM_SECONDS_MAX = 20.0
+_TAKEOVER_SECONDS_MAX = LEASE_SECONDS + 5
+
+
+def dispatcher_kills(turn: Turn, *, dispatchers: int = 3, tasks: int = 25) -> Tally:
+    """Tasks that are due every second, and dispatchers of which one is killed about twice a second."""
+    with torture_system(turn.seed) as system:
+        system.start_api()
+        for _ in range(2):
+            system.start_worker(places=30)
+        parts = [system.start_dispatcher() for _ in range(dispatchers)]
+        system.wait_for_workers(2)
+        system.make_ticking(tasks)
+
+        def kill_one(_: int) -> bool:
+            time.sleep(system.rng.uniform(0.05, 0.5))
+            ready = [place for place, part in enumerate(parts) if "dispatcher ready" in part.output]
+            if not ready:
+                return False
+            place = system.rng.choice(ready)
+            system.kill(parts[place])
+            parts[place] = system.start_dispatcher()
+            return True
+
+        kills = until(turn.deadline, turn.cycles, kill_one)
+        system.stop_ticking()
+        history, found = system.judge()
+        run_slots = sum(slot.run_id is not None for slot in history.slots)
+        without_run = sum(slot.slots for slot in history.slots if slot.run_id is None)
+        return judged(turn, kills, found, slots=run_slots, without_run=without_run)
+
+
+def dispatcher_figures(tally: Tally) -> list[Figure]:
+    """What of the slots."""
+    rules = ("slot lost", "slot doubled")
+    return [
+        Figure("slots fired", tally.count("slots")),
+        Figure("slots lost", broken(tally, "slot lost"), 0),
+        Figure("slots doubled", broken(tally, "slot doubled"), 0),
+        others(tally, *rules),
+    ]
+
+
+class BusyWorkers:
+    """Workers of which half are as if on hosts of their own, and of which one that runs something can be chosen."""
+
+    def __init__(self, system: TortureSystem, count: int, places: int) -> None:
+        self._system = system
+        self._places = places
+        self._workers = [self._start(place) for place in range(count)]
+        system.wait_for_workers(count)
+
+    def choose(self) -> int | None:
+        """The place of one that runs something, while there are others that can take that over."""
+        busy = {pid for (pid,) in self._system.rows(_BUSY)}
+        ready = [place for place, worker in enumerate(self._workers) if worker.is_running and READY in worker.output]
+        places = [place for place in ready if self._workers[place].pid in busy]
+        return self._system.rng.choice(places) if places and len(ready) > len(self._workers) // 2 else None
+
+    def at(self, place: int) -> RunningProcess:
+        """The worker at a place."""
+        return self._workers[place]
+
+    def replace(self, place: int, end: Callable[[RunningProcess], object]) -> None:
+        """End one in some way, and start another in its place."""
+        end(self._workers[place])
+        self._workers[place] = self._start(place)
+
+    def _start(self, place: int) -> RunningProcess:
+        return self._system.start_worker(self._places, elsewhere=place % 2 == 1)
+
+
+def steady_load(
+    system: TortureSystem, tasks: list[str], per_second: float, count: int = 2, most: int | None = None
+) -> Load:
+    """Triggers of these tasks by chance, each for so many runs, each repeated until it is answered.
+
+    With `most`, none while so many runs have not ended: a run that waits for a place says nothing of a takeover.
+    """
+
+    def trigger() -> int:
+        deadline = time.monotonic() + _ROOM_SECONDS_MAX
+        while most is not None and system.number(_UNFINISHED) > most and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return system.caller.trigger(system.rng.choice(tasks), count)[0]
+
+    return Load(trigger, per_second)
+
+
+def worker_kills(turn: Turn, *, workers: int = 5, places: int = 12) -> Tally:
+    """Workers killed while they run jobs of all kinds, half of them where no dispatcher can see that they died."""
+    with torture_system(turn.seed) as system:
+        system.start_api()
+        for _ in range(2):
+            system.start_dispatcher()
+        busy = BusyWorkers(system, workers, places)
+        load = steady_load(system, system.make_tasks(), 6, most=places)
+        load.start()
+        killed: list[Kill] = []
+
+        def kill_one(_: int) -> bool:
+            time.sleep(system.rng.uniform(0.05, 0.4))
+            place = busy.choose()
+            if place is None:
+                return False
+            busy.replace(place, lambda worker: killed.append(Kill(worker.pid, system.kill(worker))))
+            return True
+
+        kills = until(turn.deadline, turn.cycles, kill_one)
+        load.stop()
+        history, found = system.judge()
+        tally = judged(turn, kills, found, runs=len(history.runs), losses=sum(run.losses for run in history.runs))
+        tally.samples["takeover"] = takeovers(history, killed)
+        return tally
+
+
+def worker_figures(tally: Tally) -> list[Figure]:
+    """What of the runs."""
+    rules = ("lost", "stuck", "excess start", "started twice", "uncounted start")
+    return [
+        Figure("runs", tally.count("runs")),
+        Figure("attempts lost with their worker", tally.count("losses")),
+        Figure("runs lost", broken(tally, "lost", "stuck"), 0),
+        Figure("excess starts", broken(tally, "excess start", "started twice", "uncounted start"), 0),
+        Figure("takeover p50", round(tally.percentile("takeover", 0.5), 2), None, "s"),
+        Figure("takeover p99", round(tally.percentile("takeover", 0.99), 2), _TAKEOVER_SECONDS_MAX, "s"),
+        others(tally, *rules),
+    ]

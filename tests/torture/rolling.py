@@ -1,0 +1,65 @@
+"""Workers that are replaced one after another under load, as at an upgrade."""
+
+import time
+
+from fixtures.processes import RunningProcess
+from torture.kills import steady_load
+from torture.round import Figure, Tally, Turn, broken, judged, others
+from torture.system import READY, torture_system
+
+WORKERS = 20
+_PLACES = 3
+_STOP_SECONDS_MAX = 45.0
+
+
+def rolling_restart(turn: Turn, *, workers: int = WORKERS) -> Tally:
+    """Each worker in turn is told to end and gets a successor; nothing may be counted against any run."""
+    with torture_system(turn.seed) as system:
+        system.start_api()
+        system.start_dispatcher()
+        parts: list[RunningProcess] = []
+        for _ in range(workers):
+            parts.append(system.start_worker(_PLACES))
+            # Twenty starts at once would take each other the time that a lease is.
+            system.wait_for_workers(len(parts))
+        load = steady_load(system, system.make_tasks(), 5)
+        load.start()
+        stops: list[float] = []
+        codes: list[int] = []
+        for number in range(turn.cycles):
+            if time.monotonic() >= turn.deadline:
+                break
+            place = number % workers
+            began = time.monotonic()
+            codes.append(parts[place].stop(_STOP_SECONDS_MAX))
+            stops.append(time.monotonic() - began)
+            parts[place] = system.start_worker(_PLACES)
+            parts[place].wait_for_output(READY)
+        load.stop()
+        history, found = system.judge()
+        tally = judged(
+            turn,
+            len(stops),
+            found,
+            runs=len(history.runs),
+            failures=sum(run.failures for run in history.runs),
+            losses=sum(run.losses for run in history.runs),
+            hand_backs=sum(run.hand_backs for run in history.runs),
+            wrong_exits=sum(code != 0 for code in codes),
+        )
+        tally.samples["stop"] = stops
+        return tally
+
+
+def rolling_figures(tally: Tally) -> list[Figure]:
+    """What was counted against runs."""
+    return [
+        Figure("runs", tally.count("runs")),
+        Figure("failures counted", tally.count("failures"), 0),
+        Figure("losses counted", tally.count("losses"), 0),
+        Figure("runs lost", broken(tally, "lost", "stuck"), 0),
+        Figure("hand-backs", tally.count("hand_backs")),
+        Figure("exits with another code than 0", tally.count("wrong_exits"), 0),
+        Figure("stop p99", round(tally.percentile("stop", 0.99), 2), None, "s"),
+        others(tally, "lost", "stuck"),
+    ]
