@@ -66,7 +66,7 @@ def _singly(size: Size, callers: int) -> Iterator[Figure]:
 
                 async def call(times: int) -> None:
                     for _ in range(times):
-                        await producer.create(task_id)
+                        await producer.create_one(task_id)
 
                 # Statements are prepared after some calls on each connection.
                 await asyncio.gather(*(call(_WARM_UP) for _ in range(callers)))

@@ -50,7 +50,7 @@ async def delays_over_repository(bench: BenchSystem, task_id: int, seconds: floa
     async with open_producer(bench) as producer:
 
         async def ask() -> int:
-            return (await producer.create(task_id))[0].run_id
+            return (await producer.create_one(task_id)).run_id
 
         return await _delays(bench, task_id, ask, seconds)
 

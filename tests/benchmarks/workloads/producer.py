@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from benchmarks.workloads.bench_system import BenchSystem
+from scheduler_api.single_runs import SingleRuns
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.decisions.flow_rules import plan_flow
 from scheduler_core.interfaces import Store
-from scheduler_core.models import CreatedRun, FlowRequest, RunTrigger
+from scheduler_core.models import CreatedRun, FlowRequest, RunTrigger, SingleRun
 from scheduler_infra.database import DatabaseConfig, open_store
 from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
 
@@ -18,6 +19,17 @@ class Producer:
     def __init__(self, store: Store, ringer: WorkRinger) -> None:
         self.store = store
         self.ringer = ringer
+        self._single_runs = SingleRuns(store, ringer)
+        self._versions: dict[int, int] = {}
+
+    async def create_one(self, task_id: int) -> CreatedRun:
+        """Make a run of a task that stands alone, committed; somebody is rung for it meanwhile."""
+        if task_id not in self._versions:
+            async with self.store.autocommit() as work:
+                self._versions[task_id] = (await work.tasks.get(task_id, "default")).task_version_id
+        run = await self._single_runs.create(SingleRun(task_id=task_id, task_version_id=self._versions[task_id]))
+        assert run is not None
+        return run
 
     async def create(self, task_id: int, copies: int = 1) -> list[CreatedRun]:
         """Make runs of a task, decided under its lock and committed, and ring for them."""

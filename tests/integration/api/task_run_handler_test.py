@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from fixtures.api_app import Api
 from fixtures.factories import claim, open_session, report
 from fixtures.in_memory_message_queue import InMemoryWire
-from fixtures.waiting import wait_until_blocked
+from fixtures.waiting import wait_until, wait_until_blocked
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, Lane, RunLogEntry, TaskRunStatus, session_address
 
@@ -51,9 +52,74 @@ async def test_api_integration_triggers_a_run_at_once(api: Api, store: Store, ri
     run = await trigger(api, "a", parameters={"env": {"X": "1"}})
     assert (run["status"], run["trigger"], run["parameters"]) == ("DISPATCHED", "MANUAL", {"env": {"X": "1"}})
     assert (await api.get(f"{RUNS}/{run['id']}")).json() == run
-    assert rings.rung == [session_address(session_id)]
+    await wait_until(is_rung(rings, session_address(session_id)))
     (claimed,) = await claim(store, session_id, 10, SHELL_LANE)
     assert claimed.id == run["id"]
+
+
+async def test_api_integration_triggers_at_once_are_answered_each_with_its_run(api: Api, store: Store) -> None:
+    """Whoever triggers at the same time as others gets a run with the parameters that were sent with it."""
+    await create(api, "a")
+    await create(api, "b", parameters={"command": ["false"]})
+    await trigger(api, "a")
+
+    wanted = [("a" if number % 3 else "b", {"env": {"N": str(number)}}) for number in range(60)]
+    runs = await asyncio.gather(*(trigger(api, name, parameters=parameters) for name, parameters in wanted))
+
+    assert [(run["task_name"], run["parameters"]) for run in runs] == wanted
+    assert len({run["id"] for run in runs}) == len(runs)
+    for run in runs:
+        assert (await api.get(f"{RUNS}/{run['id']}")).json() == run
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": {"command": ["true"], "env": {"NEW": "1"}}},
+        {"limits": ["one"]},
+        {"name": "renamed"},
+        {"queue_timeout_seconds": 60},
+        {"priority": 9},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_api_integration_triggers_go_by_what_a_task_is_now(api: Api, change: dict[str, Any]) -> None:
+    """What was known of the task when it was triggered before makes no run of its old version."""
+    await api.post("/api/v1/limits", json={"name": "one", "concurrent": 1})
+    task = await create(api, "a")
+    first = await trigger(api, "a")
+
+    assert (await api.patch(f"{TASKS}/{task['id']}", json=change)).status_code == 200
+
+    second = await trigger(api, str(task["id"]))
+    third = await trigger(api, str(task["id"]))
+    assert first["task_version"] == 1
+    for run in (second, third):
+        assert run["task_version"] == 2
+        assert (await api.get(f"{RUNS}/{run['id']}")).json() == run
+
+
+async def test_api_integration_triggers_have_the_downstream_that_came_later(api: Api) -> None:
+    """A task that has got a downstream brings it along from then on, and stands alone again without it."""
+    await create(api, "a")
+    await trigger(api, "a")
+    below = await create(api, "b", dependencies=["a"])
+
+    run = await trigger(api, "a")
+    assert len((await api.get(RUNS, params={"flow_id": run["flow_id"]})).json()["items"]) == 2
+
+    assert (await api.delete(f"{TASKS}/{below['id']}")).status_code in (200, 204)
+    run = await trigger(api, "a")
+    assert len((await api.get(RUNS, params={"flow_id": run["flow_id"]})).json()["items"]) == 1
+
+
+def is_rung(rings: InMemoryWire, address: str) -> Callable[[], Awaitable[bool]]:
+    """Whether somebody was rung: that is done while the answer is on its way."""
+
+    async def answer() -> bool:
+        return rings.rung == [address]
+
+    return answer
 
 
 async def test_api_integration_triggers_the_downstream_too(api: Api) -> None:
@@ -138,6 +204,7 @@ async def test_api_integration_cancels_a_running_run(api: Api, store: Store, rin
     await create(api, "a")
     run = await trigger(api, "a")
     await claim(store, session_id, 10, SHELL_LANE)
+    await wait_until(is_rung(rings, session_address(session_id)))
     rings.rung.clear()
     flagged = (await api.post(f"{RUNS}/{run['id']}/cancel")).json()
     assert (flagged["status"], flagged["cancel_requested"]) == ("RUNNING", True)

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from scheduler_api.lone_tasks import LoneTasks
 from scheduler_api.schemas.object_reader import read_object
 from scheduler_api.schemas.parameter_input import run_schema_problems
 from scheduler_api.schemas.task_input import raise_problems
 from scheduler_api.schemas.task_run_schema import TRIGGER_COUNT_MAX, TriggerBody, TriggeredRuns
+from scheduler_api.single_runs import SingleRuns
 from scheduler_api.task_reference import parse_run_id, parse_task_reference
 from scheduler_api.trace_context import current_trace_context
 from scheduler_api.transactions import OnceKey, Outcome, Transactions
@@ -32,6 +34,7 @@ from scheduler_core.models import (
     FlowPlan,
     FlowRequest,
     RunTrigger,
+    SingleRun,
     Task,
     TaskRun,
     TaskRunStatus,
@@ -50,6 +53,8 @@ class TaskRunService:
         self._store = store
         self._ringer = ringer
         self._transactions = Transactions(store, clock)
+        self._lone_tasks = LoneTasks(store, clock)
+        self._single_runs = SingleRuns(store, ringer)
 
     async def trigger(
         self, reference: str, namespace: str, document: Any, once: OnceKey | None = None
@@ -66,6 +71,10 @@ class TaskRunService:
         raise_problems(problems)
         parameters = values.get("parameters")
         background = bool(values.get("background", False))
+        if once is None and not background and (count or 1) == 1:
+            single = await self._trigger_single(reference, namespace, parameters)
+            if single is not None:
+                return Outcome(single, repeated=False)
         created: list[CreatedRun] = []
 
         async def act(work: UnitOfWork) -> TriggeredRuns:
@@ -105,6 +114,33 @@ class TaskRunService:
         if not outcome.repeated:
             await self._ringer.ring_for_runs(created)
         return outcome
+
+    async def _trigger_single(
+        self, reference: str, namespace: str, parameters: dict[str, Any] | None
+    ) -> TriggeredRuns | None:
+        """The run of a task that stands alone, made without a transaction; None for all others.
+
+        By what was known of the task when it was last read; the database makes no run when that is out of date.
+        """
+        task = await self._lone_tasks.get(reference, namespace)
+        if task is None:
+            return None
+        try:
+            _check_overrides(task, parameters)
+        except InvalidInputError:
+            return None  # Out of date, maybe.
+        created = await self._single_runs.create(
+            SingleRun(
+                task_id=task.id,
+                task_version_id=task.task_version_id,
+                parameters=_json_text(parameters),
+                trace_context=current_trace_context(),
+            )
+        )
+        if created is None:
+            self._lone_tasks.pass_over(reference, namespace)
+            return None
+        return TriggeredRuns(first=_run_of(task, created, parameters, background=False), run_ids=[created.run_id])
 
     async def retry(self, run_id: str, once: OnceKey | None = None) -> Outcome[TaskRun]:
         """Make a new run of the same task, slot, data interval and parameters, with its downstream.

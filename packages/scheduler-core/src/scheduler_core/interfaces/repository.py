@@ -37,6 +37,7 @@ from scheduler_core.models import (
     ScheduleAdvance,
     SchedulePeriod,
     SessionSighting,
+    SingleRun,
     SkippedSlots,
     Slot,
     StoredResponse,
@@ -176,6 +177,14 @@ class TaskRunRepository(Protocol):
         A request whose slot exists already makes nothing. Roots come first, in the order of the requests.
         The runs of `after_runs` are to be locked (see lock_active), and the root of such a plan is PENDING. A plan with
         runs that take over what earlier ones had (retry_of) is made alone and once.
+        """
+
+    async def create_single(self, wanted: Sequence[SingleRun]) -> list[CreatedRun | None]:
+        """Write these runs in one statement and without a transaction around it, each in its place of the answer.
+
+        None, and nothing is written, for a task that has another version by now, is not ACTIVE, or whose runs are not
+        as simple as that: with others up- or downstream, gated, groups, conditional, or with a time-out in their
+        queue. For those there is `create_flows`.
         """
 
     async def claim(

@@ -2,7 +2,7 @@
 
 from scheduler_core.models.dependency import Dependency, OnUnmet, flow_dependencies, interval_dependencies
 from scheduler_core.models.dispatch_options import SHARED_STRATEGY, DispatchOptions, UniquePolicy
-from scheduler_core.models.flow import CreatedRun, FlowMember, FlowPlan, FlowRequest, Lane
+from scheduler_core.models.flow import CreatedRun, FlowMember, FlowPlan, FlowRequest, Lane, SingleRun
 from scheduler_core.models.flow_options import ALL_SUCCESS, FLOW_TASK_TYPE, FlowOptions
 from scheduler_core.models.limit import Limit, LimitDefinition, LimitKeyState, LimitUse
 from scheduler_core.models.message import DISPATCHERS, RING_VERSION, Ring, session_address
@@ -121,6 +121,7 @@ __all__ = [
     "SchedulePeriod",
     "SessionSighting",
     "SessionState",
+    "SingleRun",
     "SkipReason",
     "SkippedSlots",
     "Slot",

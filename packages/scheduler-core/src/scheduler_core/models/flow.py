@@ -72,6 +72,15 @@ class FlowRequest(msgspec.Struct, frozen=True, kw_only=True):
     background: bool = False
 
 
+class SingleRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run by hand of a task that was read in this version and may stand alone; `parameters` is JSON text."""
+
+    task_id: int
+    task_version_id: int
+    parameters: str | None = None
+    trace_context: str | None = None
+
+
 class CreatedRun(msgspec.Struct, frozen=True):
     """A run that was just written; `lane` facts are there so that the right workers can be rung."""
 

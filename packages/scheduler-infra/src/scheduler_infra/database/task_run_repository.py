@@ -24,12 +24,13 @@ from scheduler_core.models import (
     RunChange,
     RunKey,
     RunStatistics,
+    SingleRun,
     TaskRun,
     TaskRunStatus,
     TaskVersion,
 )
 from scheduler_core.models.situation import RunFacts
-from scheduler_infra.database.repository import PostgresRepository, Row, converted
+from scheduler_infra.database.repository import PostgresRepository, Row, converted, json_text
 from scheduler_infra.database.settlement import RunSettlement, created_run
 
 # Each round looks at more than the one before and takes whom it refuses out of the way: this only bounds what
@@ -91,6 +92,15 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
                 "keeps_group": [member.keeps_group for member, _ in taking],
             },
         )
+
+    async def create_single(self, wanted: Sequence[SingleRun]) -> list[CreatedRun | None]:
+        """See TaskRunRepository."""
+        numbered = [{"ordinal": ordinal, **msgspec.structs.asdict(run)} for ordinal, run in enumerate(wanted)]
+        rows = await self._rows("create_single_runs", {"wanted": json_text(numbered)})
+        created: list[CreatedRun | None] = [None] * len(wanted)
+        for row in rows:
+            created[row["ordinal"]] = created_run(row)
+        return created
 
     async def claim(
         self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
