@@ -1,9 +1,9 @@
 """Regular expressions that are matched in a time that grows with the length of the text alone.
 
 The states in which a match may be are all followed at once, character by character. Python's own way of trying one
-after the other takes minutes for some patterns of a dozen characters, in which nothing can interrupt it. Of the libraries
-that could do this one has no wheels for some systems that workers run on, and the other only gives up after a time: what
-becomes of a run would depend on how busy its worker is.
+after the other takes minutes for some patterns of a dozen characters, in which nothing can interrupt it. Of the
+libraries that could do this one has no wheels for some systems that workers run on, and the other only gives up after a
+time: what becomes of a run would depend on how busy its worker is.
 """
 
 import re
