@@ -9,6 +9,7 @@ import pytest
 from fixtures.api_app import Api
 from fixtures.factories import claim, open_session, report
 from fixtures.in_memory_message_queue import InMemoryWire
+from fixtures.waiting import wait_until_rung
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, Lane, TaskRunStatus, session_address
 
@@ -250,7 +251,7 @@ async def test_api_integration_trigger_of_a_limited_task_rings_dispatchers_and_n
     assert rings.rung == [DISPATCHERS]
     rings.rung.clear()
     assert (await api.post(f"{TASKS}/free/trigger")).json()["status"] == "DISPATCHED"
-    assert rings.rung == [session_address(session)]
+    await wait_until_rung(rings.rung, session_address(session))
 
 
 async def test_api_integration_run_shows_for_whom_it_is_meant(api: Api, store: Store, database_url: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from fixtures.api_app import Api
 from fixtures.factories import claim, open_session, report
 from fixtures.in_memory_message_queue import InMemoryWire
+from fixtures.waiting import wait_until_rung
 from scheduler_core.interfaces import Store
 from scheduler_core.models import Lane, session_address
 
@@ -76,6 +77,7 @@ async def test_api_integration_pause_tells_the_worker(
     await api.post(TASKS, json=task())
     run = (await api.post(f"{TASKS}/a/trigger", json={})).json()
     await claim(store, session_id, 10, SHELL_LANE)
+    await wait_until_rung(rings.rung, session_address(session_id))
     rings.rung.clear()
 
     answer = await api.post(f"{RUNS}/{run['id']}/{action}")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from fixtures.api_app import Api
 from fixtures.factories import claim, open_session, report
 from fixtures.in_memory_message_queue import InMemoryWire
-from fixtures.waiting import wait_until, wait_until_blocked
+from fixtures.waiting import wait_until_blocked, wait_until_rung
 from scheduler_core.interfaces import Store
 from scheduler_core.models import DISPATCHERS, Lane, RunLogEntry, TaskRunStatus, session_address
 
@@ -52,7 +51,7 @@ async def test_api_integration_triggers_a_run_at_once(api: Api, store: Store, ri
     run = await trigger(api, "a", parameters={"env": {"X": "1"}})
     assert (run["status"], run["trigger"], run["parameters"]) == ("DISPATCHED", "MANUAL", {"env": {"X": "1"}})
     assert (await api.get(f"{RUNS}/{run['id']}")).json() == run
-    await wait_until(is_rung(rings, session_address(session_id)))
+    await wait_until_rung(rings.rung, session_address(session_id))
     (claimed,) = await claim(store, session_id, 10, SHELL_LANE)
     assert claimed.id == run["id"]
 
@@ -111,15 +110,6 @@ async def test_api_integration_triggers_have_the_downstream_that_came_later(api:
     assert (await api.delete(f"{TASKS}/{below['id']}")).status_code in (200, 204)
     run = await trigger(api, "a")
     assert len((await api.get(RUNS, params={"flow_id": run["flow_id"]})).json()["items"]) == 1
-
-
-def is_rung(rings: InMemoryWire, address: str) -> Callable[[], Awaitable[bool]]:
-    """Whether somebody was rung: that is done while the answer is on its way."""
-
-    async def answer() -> bool:
-        return rings.rung == [address]
-
-    return answer
 
 
 async def test_api_integration_triggers_the_downstream_too(api: Api) -> None:
@@ -204,7 +194,7 @@ async def test_api_integration_cancels_a_running_run(api: Api, store: Store, rin
     await create(api, "a")
     run = await trigger(api, "a")
     await claim(store, session_id, 10, SHELL_LANE)
-    await wait_until(is_rung(rings, session_address(session_id)))
+    await wait_until_rung(rings.rung, session_address(session_id))
     rings.rung.clear()
     flagged = (await api.post(f"{RUNS}/{run['id']}/cancel")).json()
     assert (flagged["status"], flagged["cancel_requested"]) == ("RUNNING", True)
