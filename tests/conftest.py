@@ -7,7 +7,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it says nothing of its types
 
 # How long an example takes says nothing on a busy machine; timings are the benchmarks' matter.
 hypothesis.settings.register_profile("scheduler", deadline=None)
