@@ -121,6 +121,64 @@ async def test_infra_integration_whoever_waits_is_served_when_the_server_is_back
         await store.close()
 
 
+async def test_infra_integration_whoever_answers_somebody_is_told_at_once_that_the_server_is_away(
+    postgres_server: PostgresServer, database_url: str, tmp_path: Path, tcp_proxy: Callable[[Path], TcpProxy]
+) -> None:
+    """A request is refused within a moment instead of hanging for the time allowed; served when the server is back."""
+    proxy = tcp_proxy(postgres_server.socket_dir / ".s.PGSQL.5432")
+    url = f"postgresql://scheduler@127.0.0.1:{proxy.port}{urlsplit(database_url).path}"
+    config = DatabaseConfig(url=url, connect_timeout_seconds=600)
+    store = await open_store(
+        config, state_dir=tmp_path, application_name="tests", max_connections=2, tells_at_once=True
+    )
+
+    async def use() -> None:
+        async with store.autocommit() as work:
+            await work.task_runs.seconds_to_next()
+
+    try:
+        await use()
+        proxy.refuse()
+        async with asyncio.timeout(60):
+            for _ in range(3):
+                with pytest.raises(StoreUnavailableError, match="Check that it runs"):
+                    await use()
+            proxy.accept()
+            await use()
+    finally:
+        await store.close()
+
+
+async def test_infra_integration_whoever_waits_for_a_connection_in_use_is_not_told_that_the_server_is_away(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A server that has no more connections to give still serves those it has given."""
+    store = await open_store(
+        DatabaseConfig(url=database_url),
+        state_dir=tmp_path,
+        application_name="tests",
+        max_connections=1,
+        tells_at_once=True,
+    )
+
+    async def use() -> None:
+        async with store.autocommit() as work:
+            await work.task_runs.seconds_to_next()
+
+    try:
+        assert isinstance(store, PostgresStore)
+        assert store._attempts is not None
+        async with store.autocommit():
+            store._attempts.failure = psycopg.OperationalError("sorry, too many clients already")
+            waiting = asyncio.create_task(use())
+            # Longer than its first look.
+            await asyncio.sleep(0.6)
+            assert not waiting.done()
+        await waiting
+    finally:
+        await store.close()
+
+
 @pytest.mark.parametrize("steps", range(12))
 async def test_infra_integration_cancelled_user_ends_although_its_connection_comes_in_the_same_moment(
     database_url: str, tmp_path: Path, steps: int

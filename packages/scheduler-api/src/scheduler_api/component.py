@@ -52,7 +52,9 @@ class ApiComponent(Component, ReloadableComponent):
             observability = stack.enter_context(set_up_observability(settings.section(ObservabilityConfig), self.name))
             # Bound first: when the port is taken nothing else has to be undone.
             bound = stack.enter_context(closing(bind_socket(address)))
-            store = await open_store(database, state_dir=state_dir, application_name=_APPLICATION_NAME)
+            store = await open_store(
+                database, state_dir=state_dir, application_name=_APPLICATION_NAME, tells_at_once=True
+            )
             stack.push_async_callback(store.close)
             async with store.autocommit() as work:
                 # What reads tasks takes a second to load: at the start, not in somebody's first request.

@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -36,8 +38,9 @@ from scheduler_core.interfaces import (
     WorkerSessionRepository,
 )
 from scheduler_infra.database.api_key_repository import PostgresApiKeyRepository
+from scheduler_infra.database.connection_attempts import ConnectionAttempts
 from scheduler_infra.database.database_config import DatabaseConfig
-from scheduler_infra.database.database_error import translated
+from scheduler_infra.database.database_error import translate, translated
 from scheduler_infra.database.dispatch_repository import PostgresDispatchRepository
 from scheduler_infra.database.dispatcher_repository import PostgresDispatcherRepository
 from scheduler_infra.database.explanation_repository import PostgresExplanationRepository
@@ -58,6 +61,11 @@ from scheduler_infra.database.task_repository import PostgresTaskRepository
 from scheduler_infra.database.task_run_repository import PostgresTaskRunRepository
 from scheduler_infra.database.unique_run_repository import PostgresUniqueRunRepository
 from scheduler_infra.database.worker_session_repository import PostgresWorkerSessionRepository
+
+_FIRST_LOOK_SECONDS = 0.25
+"""So long it is waited for a connection before it is looked whether the server is away."""
+_LATER_LOOK_SECONDS = 1.0
+"""Whoever goes on waiting looks so often, and goes to the end of the queue with each look."""
 
 
 class PostgresUnitOfWork(UnitOfWork):
@@ -163,10 +171,18 @@ class PostgresUnitOfWork(UnitOfWork):
 
 
 class PostgresStore(Store):
-    """Units of work over a pool of at most `max_connections`."""
+    """Units of work over a pool of at most `max_connections`.
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+    With `attempts` of the pool whoever finds the server away is told at once instead of when the time allowed for a
+    connection is over.
+    """
+
+    def __init__(
+        self, pool: AsyncConnectionPool[AsyncConnection[Any]], attempts: ConnectionAttempts | None = None
+    ) -> None:
         self._pool = pool
+        self._attempts = attempts
+        self._in_use = 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
@@ -198,12 +214,16 @@ class PostgresStore(Store):
     async def _connected(self) -> AsyncIterator[AsyncConnection[Any]]:
         cancels_before = _cancels()
         try:
-            connection = await self._pool.getconn()
+            if self._attempts is None:
+                connection = await self._pool.getconn()
+            else:
+                connection = await self._next_unless_away(self._attempts)
         except PoolTimeout as error:
             raise StoreUnavailableError(
                 f"The database gave no connection within {self._pool.timeout:g} s: it is away, or all "
                 f"{self._pool.max_size} connections of this process are in use (database.max_connections)."
             ) from error
+        self._in_use += 1
         try:
             if _cancels() > cancels_before:
                 # The pool waits with asyncio.wait_for, which before Python 3.12 forgets a cancel that comes together
@@ -211,11 +231,25 @@ class PostgresStore(Store):
                 raise asyncio.CancelledError
             yield connection
         finally:
+            self._in_use -= 1
             is_broken = connection.broken
             await self._pool.putconn(connection)
             if is_broken:
                 # The server was most likely started anew: the idle ones are as dead, and would each fail once.
                 await self._pool.drain()
+
+    async def _next_unless_away(self, attempts: ConnectionAttempts) -> AsyncConnection[Any]:
+        """A connection of the pool; StoreUnavailableError when none can be made and none in use may come back."""
+        patience, deadline = _FIRST_LOOK_SECONDS, time.monotonic() + self._pool.timeout
+        while True:
+            try:
+                return await self._pool.getconn(min(patience, max(0.0, deadline - time.monotonic())))
+            except PoolTimeout:
+                if isinstance(attempts.failure, psycopg.Error) and not self._in_use:
+                    raise translate(attempts.failure) from attempts.failure
+                if time.monotonic() >= deadline:
+                    raise
+                patience = _LATER_LOOK_SECONDS
 
 
 def _cancels() -> int:
@@ -224,9 +258,17 @@ def _cancels() -> int:
 
 
 async def open_pool(
-    url: str, config: DatabaseConfig, *, application_name: str, max_connections: int, keeps_plans: bool = False
+    url: str,
+    config: DatabaseConfig,
+    *,
+    application_name: str,
+    max_connections: int,
+    keeps_plans: bool = False,
+    attempts: ConnectionAttempts | None = None,
 ) -> AsyncConnectionPool[AsyncConnection[Any]]:
     """Connect; raises StoreUnavailableError with the server's own reason when the first connection fails.
+
+    What becomes of later attempts is noted in `attempts`; each is then given up at once, the next user makes another.
 
     Behind a pooler, which it sees by itself, nothing is prepared and settings hold for each transaction.
     """
@@ -258,9 +300,10 @@ async def open_pool(
             (list(settings), list(settings.values())),
         )
 
+    connection_class: type[AsyncConnection[Any]] = ScopedConnection if pooled else AsyncConnection
     pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
         url,
-        connection_class=ScopedConnection if pooled else AsyncConnection,
+        connection_class=connection_class if attempts is None else attempts.watch(connection_class),
         # The next statement may meet another server connection, which knows nothing of what this one has prepared.
         kwargs={**options, "prepare_threshold": None if pooled else 5},
         min_size=1,
@@ -269,7 +312,7 @@ async def open_pool(
         open=False,
         timeout=config.connect_timeout_seconds,
         # Whoever waits for a connection is served by a new attempt as soon as the server is back.
-        reconnect_timeout=config.connect_timeout_seconds,
+        reconnect_timeout=config.connect_timeout_seconds if attempts is None else 0.0,
         max_lifetime=3600,
         num_workers=1,
     )
