@@ -301,6 +301,29 @@ async def test_run_ends_a_run_that_is_cancelled_before_its_first_step() -> None:
     assert await running is SessionEnd.DRAINED
 
 
+async def test_run_begins_nothing_after_its_lease_although_nobody_has_noticed_its_end() -> None:
+    """A worker that stood still between its claim and its first step, and wakes late, starts nothing of that claim."""
+    runs = Runs(build_claimed(1))
+    runs.may_read_versions.clear()
+    begun: list[int] = []
+
+    async def begin() -> RunOutcome:
+        begun.append(1)
+        return COMPLETED
+
+    stage = Stage(runs, begin)
+    running = asyncio.create_task(stage.run())
+    await runs.asked_for_versions.wait()
+
+    stage.lease._trusted_until = SystemClock().monotonic() - 1
+    runs.may_read_versions.set()
+
+    await eventually(lambda: runs.handed_back == [RunKey(1, 1)])
+    assert not begun
+    stage.stopping.set()
+    assert await running is SessionEnd.DRAINED
+
+
 async def test_run_forgets_a_run_that_is_taken_away_before_it_starts() -> None:
     """A run that others have got while its version was being read is not started, and its place is free again."""
     runs = Runs(build_claimed(1), build_claimed(2))

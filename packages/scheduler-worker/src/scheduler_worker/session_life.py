@@ -336,6 +336,10 @@ class SessionLife:
                 await self._clock.sleep(backoff.next_seconds())
 
     async def _carry_out(self, live: LiveRun, version: TaskVersion) -> None:
+        if not self._lease_seconds_left():
+            # This process may have stood still since its claim, and somebody else may have carried the run out. By the
+            # clock: whoever ends the lease has not been woken yet, either.
+            return
         output = self._logs.output(live.key)
         try:
             finished = await self._runner.run(live, version, output)
