@@ -20,10 +20,10 @@ WORKLOADS: dict[str, Workload] = {
     "W4-chain": Workload(flow_steps.chain, 120, "a chain of 20"),
     "W4-fan": Workload(flow_steps.fan, 180, "a fan of 1, 200, 1"),
     "W5-idle": Workload(idle.idle, 300, "imports, cold start, CPU and memory of an idle system"),
-    "W6-finished": Workload(growth.finished, 1800, "W1 and W3 beside 0, 1 and 10 million finished runs"),
+    "W6-finished": Workload(growth.finished, 5400, "W1 and W3 beside 0, 1 and 10 million finished runs"),
     "W6-workers": Workload(growth.workers, 900, "W1 with 1, 10 and 100 workers"),
     "W6-tasks": Workload(growth.tasks, 600, "an idle dispatcher with 100,000 tasks"),
-    "W7-page": Workload(api_load.pages, 900, "a page of 50 runs out of 10 million"),
+    "W7-page": Workload(api_load.pages, 3600, "a page of 50 runs out of 10 million"),
     "W7-triggers": Workload(api_load.triggers, 180, "single triggers from 32 clients beside a bare echo"),
 }
 

@@ -1,5 +1,8 @@
 """A past: millions of runs that have ended, written by SQL as the system itself would have left them."""
 
+import sys
+import time
+
 import psycopg
 
 from benchmarks.workloads.bench_system import NO_OP, BenchSystem
@@ -58,11 +61,14 @@ def fill(bench: BenchSystem, runs: int) -> None:
         samples=", ".join(f"sample.{name}" for name in others),
     )
     parameters = {"task_ids": [row[0] for row in found], "version_ids": [row[1] for row in found]}
+    began = time.monotonic()
     with psycopg.connect(bench.url, autocommit=True) as connection:
         for first in range(0, runs, _BATCH):
             last = min(first + _BATCH, runs) - 1
             connection.execute(
                 statement.encode(), {**parameters, "runs": runs, "first": first, "last": last, "sample": sample}
             )
+            written, seconds = last + 1, time.monotonic() - began
+            print(f"  {written:,} of {runs:,} finished runs after {seconds:.0f} s", file=sys.stderr, flush=True)
     # As autovacuum leaves a table that has grown for a month: else it would do so while others measure.
     bench.system.execute("VACUUM ANALYZE scheduler.task_runs", "VACUUM ANALYZE scheduler.slots", "CHECKPOINT")
