@@ -31,6 +31,7 @@ from scheduler_worker.session_life import SessionEnd, SessionLife
 from scheduler_worker.task_runner import TaskRunner
 from scheduler_worker.version_cache import VersionCache
 from scheduler_worker.worker_config import WorkerConfig
+from scheduler_worker.worker_error import LeaseEndedError
 
 COMPLETED = RunOutcome(status=TaskRunStatus.COMPLETED)
 
@@ -322,6 +323,20 @@ async def test_run_begins_nothing_after_its_lease_although_nobody_has_noticed_it
     assert not begun
     stage.stopping.set()
     assert await running is SessionEnd.DRAINED
+
+
+async def test_run_loses_the_session_when_jobs_were_killed_with_its_lease() -> None:
+    """A renewal that is answered after the jobs were killed does not make failures of them: they are lost."""
+
+    async def be_killed() -> RunOutcome:
+        raise LeaseEndedError
+
+    runs = Runs(build_claimed(1))
+    stage = Stage(runs, be_killed)
+
+    assert await stage.run() is SessionEnd.LOST
+    assert not runs.finished
+    assert not runs.handed_back
 
 
 async def test_run_forgets_a_run_that_is_taken_away_before_it_starts() -> None:

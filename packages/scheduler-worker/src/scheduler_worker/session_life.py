@@ -29,11 +29,13 @@ from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.live_runs import LiveRuns
 from scheduler_worker.log_buffer import LogBuffer
 from scheduler_worker.report_buffer import ReportBuffer
+from scheduler_worker.ring_relay import RingRelay
 from scheduler_worker.run_pauses import RunPauses
 from scheduler_worker.stopped_outcome import stopped_outcome
 from scheduler_worker.task_runner import TaskRunner
 from scheduler_worker.version_cache import VersionCache
 from scheduler_worker.worker_config import WorkerConfig
+from scheduler_worker.worker_error import LeaseEndedError
 from scheduler_worker.worker_metrics import count_claimed, count_lost_session
 
 logger = logging.getLogger("scheduler.worker")
@@ -346,6 +348,11 @@ class SessionLife:
         except asyncio.CancelledError:
             output.close()
             raise
+        except LeaseEndedError as error:
+            # Should a late renewal have been answered after all: what was killed with the lease is lost with it.
+            output.close()
+            self.lose(str(error))
+            return
         output.close()
         if not live.is_executing or self.lease.is_lost:
             # Given up already: reported by the sweep, or no longer this session's.

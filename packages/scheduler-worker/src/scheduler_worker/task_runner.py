@@ -19,6 +19,7 @@ from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.parameter_templates import ParameterTemplates
 from scheduler_worker.run_timer import Alarm, RunTimers
 from scheduler_worker.stopped_outcome import stopped_outcome
+from scheduler_worker.worker_error import LeaseEndedError
 
 logger = logging.getLogger("scheduler.worker")
 
@@ -59,7 +60,8 @@ class TaskRunner:
     async def run(self, live: LiveRun, version: TaskVersion, output: RunOutput) -> FinishedRun | None:
         """Carry out one attempt; None when nothing is to be reported: it is to be handed back, or was lost.
 
-        Raises nothing but CancelledError, and that only when the cancellation did not come from `live.stop`.
+        Raises nothing but CancelledError, and that only when the cancellation did not come from `live.stop`, and
+        LeaseEndedError when the job had to end with the lease of its worker.
         """
         executor = self._executor_for(version.task_type)
         if executor is None:
@@ -83,6 +85,8 @@ class TaskRunner:
             if live.stop_reason is None:
                 raise
             outcome = None
+        except LeaseEndedError:
+            raise
         except Exception as error:  # an executor of somebody else may do anything
             logger.exception("executor failed", extra={"run_id": live.claimed.id, "task_type": version.task_type})
             outcome = _failed(f"The executor of task type '{version.task_type}' failed: {described(error)}.")

@@ -34,6 +34,13 @@ class HeartbeatFailedError(SchedulerError):
         )
 
 
+class LeaseEndedError(SchedulerError):
+    """A job was killed, or not begun, because the lease had ended: that is no failure of the job."""
+
+    def __init__(self) -> None:
+        super().__init__("The lease had ended when a job was to go on; all jobs of this worker are dead.")
+
+
 class ProcessesInOneError(ConfigError):
     """Several worker processes were asked for where the worker shares one with other components."""
 

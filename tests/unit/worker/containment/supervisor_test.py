@@ -21,7 +21,10 @@ from scheduler_core.models import RunKey, TaskRunStatus
 from scheduler_worker.containment import supervision, supervisor, supervisor_process
 from scheduler_worker.containment.control_groups import ControlGroups, Leaf
 from scheduler_worker.containment.worker_channel import WorkerChannel
+from scheduler_worker.executors.python_executor import PythonExecutor
+from scheduler_worker.executors.python_protocol import ChildSettings
 from scheduler_worker.executors.shell_executor import ShellExecutor
+from scheduler_worker.worker_error import LeaseEndedError
 
 KEY = RunKey(7, 2)
 
@@ -127,12 +130,39 @@ async def test_nothing_is_started_after_the_end_of_the_lease(
     """What a worker asks for that has slept through its lease is refused; with a new lease it works again."""
     monkeypatch.setattr(supervision, "_deadline", None)
     supervision.lease_extended(time.monotonic() - 1)
-    late = await executor.execute({"command": ["true"]}, context, output)
+    with pytest.raises(LeaseEndedError):
+        await executor.execute({"command": ["true"]}, context, output)
     supervision.lease_extended(time.monotonic() + 1000)
     again = await executor.execute({"command": ["true"]}, context, output)
 
-    assert late.error == "The lease of this worker has ended; the program was not started."
     assert again.status is TaskRunStatus.COMPLETED
+
+
+async def test_a_job_killed_at_the_end_of_the_lease_has_not_failed(
+    executor: ShellExecutor,
+    context: RunContext,
+    output: CollectedOutput,
+    argument: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is lost with its worker's lease, which no retry of the task pays for: programs and functions alike."""
+    functions = PythonExecutor(settings=ChildSettings(modules=("subprocess",)))
+    monkeypatch.setattr(supervision, "_deadline", None)
+    supervision.lease_extended(time.monotonic() + 1000)
+    function = {"callable": "subprocess:run", "args": [["sleep", argument]], "isolation": "process"}
+    jobs = [
+        asyncio.create_task(executor.execute({"command": ["sleep", argument]}, context, output)),
+        asyncio.create_task(functions.execute(function, make_context(8), output)),
+    ]
+    try:
+        await eventually(lambda: len(processes_with(argument)) == 2, seconds=20)
+        supervision.lease_extended(time.monotonic() - 1)
+        ends = await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), 20)
+    finally:
+        supervision.lease_extended(time.monotonic() + 1000)
+        await functions.close()
+
+    assert [type(end) for end in ends] == [LeaseEndedError, LeaseEndedError]
 
 
 async def test_a_pause_stops_the_whole_tree(
@@ -150,10 +180,11 @@ async def test_a_pause_stops_the_whole_tree(
 
     assert executor.notify(KEY, RunNotice.PAUSE)
     assert executor.notify(RunKey(8, 2), RunNotice.PAUSE)
-    await asyncio.sleep(0.1)
-    seen = len(moving.written)
-    await asyncio.sleep(0.1)
-    assert len(moving.written) == seen
+    seen = -1
+    async with asyncio.timeout(20):
+        while len(moving.written) != seen:
+            seen = len(moving.written)
+            await asyncio.sleep(0.1)
     assert executor.notify(RunKey(8, 2), RunNotice.RESUME)
     await eventually(lambda: len(moving.written) > seen)
 

@@ -116,7 +116,6 @@ def _missing(word: str) -> str:
 _REASONS = {
     errno.ENOEXEC: "The program '{word}' is no executable: a script needs a first line such as #!/bin/sh.",
     errno.E2BIG: "The command and its environment are too long for this system.",
-    errno.ECANCELED: "The lease of this worker has ended; the program was not started.",
     errno.ENOMEM: "There was no memory to start the program '{word}' (caps of the task: {limits}).",
     errno.EAGAIN: (
         "No more processes may be started: the limit of the user or of the machine is reached (caps of the task: "

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from scheduler_worker.containment import supervision
 from scheduler_worker.containment.program import Program
 from scheduler_worker.containment.supervisor_process import SupervisorProcess
+from scheduler_worker.worker_error import LeaseEndedError
 
 _READ_BYTES = 65_536
 # After the end of a process no more is read than pipes can hold, whatever somebody may go on writing.
@@ -78,7 +80,7 @@ class ChildProcess:
         write: Write | None = None,
         made: "Callable[[ChildProcess], None] | None" = None,
     ) -> "ChildProcess":
-        """Start a program; raises OSError when that is not possible.
+        """Start a program; raises OSError when that is not possible, LeaseEndedError when there is no lease for it.
 
         It gets an empty standard input, pipes as its output, and `pass_fds` as its descriptors 3, 4 and so on. `made`
         gets the child while it is being started; what it is told from then on is done when it has been.
@@ -98,10 +100,12 @@ class ChildProcess:
                 if made is not None:
                     made(child)
                 child.pid = await child.supervisor.start(child.key, program, [*ends, *pass_fds], child._on_end)
-            except BaseException:
+            except BaseException as error:
                 table.remove(child)
                 # What has ended before its start was heard of has closed some of them already.
                 child._close_all()
+                if isinstance(error, OSError) and error.errno == errno.ECANCELED:
+                    raise LeaseEndedError from error
                 raise
         child._watch()
         return child
@@ -116,8 +120,14 @@ class ChildProcess:
         self._ended.add_done_callback(lambda _: call())
 
     async def wait(self) -> int:
-        """Its exit code, or minus the signal that killed it; all its output has been written by then."""
-        return await asyncio.shield(self._ended)
+        """Its exit code, or minus the signal that killed it; all its output has been written by then.
+
+        Raises LeaseEndedError when it was killed at the end of the lease.
+        """
+        code = await asyncio.shield(self._ended)
+        if self.end_cause == "lease":
+            raise LeaseEndedError
+        return code
 
     async def end(self, grace_seconds: float) -> int:
         """Ask the group to end, and kill everything after `grace_seconds`, or at once when this is cancelled.

@@ -19,10 +19,7 @@ _READ_BYTES = 65_536
 _REST_BYTES_MAX = 1024 * 1024
 _LAST_LINE_CHARS = 300
 
-_CAUSES = {
-    "lease": "The lease of the worker ran out while the job ran, and the job was killed.",
-    "supervisor": "The supervisor of the worker's jobs ended while the job ran, and the job was killed.",
-}
+_SUPERVISOR_ENDED = "The supervisor of the worker's jobs ended while the job ran, and the job was killed."
 _SIGNALS = {
     signal.SIGXCPU: " It has used the CPU time that its caps give it (cpu_seconds).",
     signal.SIGXFSZ: " It has written a file larger than its caps let it (file_size).",
@@ -93,8 +90,8 @@ def outcome_of(
 ) -> RunOutcome:
     """What the end of a job means; what it asked for itself counts more than its exit code."""
     shared: Mapping[str, Any] = {"exit_code": code, "output_end": told.end}
-    if child.end_cause in _CAUSES:
-        return RunOutcome(status=TaskRunStatus.FAILED, error=_CAUSES[child.end_cause])
+    if child.end_cause == "supervisor":
+        return RunOutcome(status=TaskRunStatus.FAILED, error=_SUPERVISOR_ENDED)
     if reports.outcome is not None:
         asked = reports.outcome
         return RunOutcome(
