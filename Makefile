@@ -63,7 +63,7 @@ run: install  ## Start a complete system with the quickstart pipeline; Ctrl-C st
 	exec $(BIN)/scheduler up
 
 .PHONY: test
-test: sync services test-unit test-newest test-integration test-e2e  ## Run every test: unit (on two Pythons), integration, end to end
+test: sync services test-unit test-newest test-integration test-e2e bench-guard  ## Run every test: unit (on two Pythons), integration, end to end; and bench-guard
 
 .PHONY: test-unit
 test-unit: sync  ## Run the unit tests and the examples in docstrings
@@ -127,7 +127,8 @@ bench: sync  ## Measure throughput, or the workloads named in BENCH_ARGS (--help
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: bench-guard
-bench-guard: sync  ## Compare short workloads with the commit before, in turns; fails beyond 30 %; two minutes
+bench-guard: sync  ## Compare short workloads with the commit before, in turns; fails beyond 30 %; about a minute
+	@echo "== short workloads beside the commit before"
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.guard $(BENCH_ARGS)
 
 .PHONY: bench-compare

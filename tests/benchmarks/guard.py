@@ -1,49 +1,27 @@
-"""`make bench-guard`: W1, W2 and W3 in short, of this checkout and of the commit before, in turns; about two minutes.
+"""`make bench-guard`: W1, W2 and W3 in short, of this checkout and of the commit before, in turns; about a minute.
 
-Prints how much worse (above 1) or better this checkout is. Exit code 1 when a figure is worse by more than 30 %.
+Prints how much worse (above 1) or better this checkout is. Exit code 1 when a figure is worse by more than 30 %, in a
+second round too. What cannot be compared is said, and is no failure.
 """
 
 import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
-from benchmarks.guard_sides import BEFORE, HERE, ROOT, Side, SideError, running_sides
-from benchmarks.results import RATE, Result, medians, read_results
+from benchmarks.guard_sides import ROOT, Side, SideError, running_sides
+from benchmarks.guard_verdict import Pair, Verdict, is_suspect, verdict
+from benchmarks.results import read_results
 from benchmarks.time_limits import TimeIsUpError, hear_signals, time_limit
 
-WORSE_MAX = 1.3
-_SECONDS_MAX = 420.0
-_ROUNDS = 2
-_ROUND_SECONDS_MAX = 60.0
+_SECONDS_MAX = 80.0
+_FIRST_ROUND_SECONDS_MAX = 30.0
+_TURNS = {"W1": 4, "W2": 2, "W3": 2}
+_CONFIRMING_TURNS = 4
 
-
-class Verdict(NamedTuple):
-    """How one figure of this checkout stands to the one of the commit before: above 1 it is worse."""
-
-    workload: str
-    metric: str
-    here: float
-    before: float
-    ratio: float
-
-    @property
-    def is_worse(self) -> bool:
-        """Whether it is worse by more than what machines do by themselves."""
-        return self.ratio > WORSE_MAX
-
-
-def verdicts(sides: Mapping[str, Sequence[Result]]) -> list[Verdict]:
-    """Each figure that both sides have, by the medians of its repetitions."""
-    here, before = (medians(sides[side]) for side in (HERE, BEFORE))
-    found = []
-    for key, median in here.items():
-        if key in before:
-            ratio = before[key].value / median.value if median.unit == RATE else median.value / before[key].value
-            found.append(Verdict(key[1], key[2], median.value, before[key].value, ratio))
-    return found
+_Figures = dict[str, list[Pair]]
+"""Pairs by metric."""
 
 
 def main() -> None:
@@ -59,21 +37,17 @@ def main() -> None:
         return
     hear_signals()
     _say(f"preparing {revision}")
+    found: list[Verdict] = []
     try:
         with time_limit(_SECONDS_MAX), running_sides(revision) as sides:
-            found = _compared(sides)
+            for each in _judged(sides):
+                found.append(each)
+                print(each, flush=True)
     except TimeIsUpError:
-        sys.exit(f"bench-guard: not done within {_SECONDS_MAX:g} s")
-    except SideError as error:
-        side, reason = error.args
-        _say(f"not compared: {side} {reason}")
-        # What the commit before cannot do is no fault of this checkout.
-        sys.exit(side == HERE)
-    for verdict in found:
-        told = "WORSE" if verdict.is_worse else "ok"
-        figures = f"{verdict.before:,.4g} before, {verdict.here:,.4g} now"
-        print(f"{verdict.workload} {verdict.metric}: {verdict.ratio:.2f} times the cost ({figures}) {told}", flush=True)
-    sys.exit(any(verdict.is_worse for verdict in found))
+        _say(f"not done within {_SECONDS_MAX:g} s")
+    except (SideError, OSError, subprocess.SubprocessError) as error:
+        _say(f"not compared: {error}")
+    sys.exit(any(each.is_worse for each in found))
 
 
 def _previous() -> str:
@@ -92,36 +66,47 @@ def _previous() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    done = subprocess.run(
-        ["git", "--no-optional-locks", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _compared(sides: Sequence[Side]) -> list[Verdict]:
-    lines: dict[str, list[str]] = {side.name: [] for side in sides}
-
-    def judged() -> list[Verdict]:
-        return verdicts({name: read_results(found) for name, found in lines.items()})
-
-    def measure(workload: str) -> None:
-        # Neither side always comes first, nor always after the other.
-        for side in (sides[0], sides[1], sides[1], sides[0]):
-            lines[side.name].append(side.measure(workload))
-
+def _judged(sides: Sequence[Side]) -> Iterator[Verdict]:
     began = time.monotonic()
-    for number in range(_ROUNDS):
-        # On a machine that has much else to do one round has to be enough.
-        if number and time.monotonic() - began > _ROUND_SECONDS_MAX:
+    for workload, turns in _TURNS.items():
+        # On a machine that has much else to do fewer of them have to be enough.
+        if time.monotonic() - began > _FIRST_ROUND_SECONDS_MAX:
+            _say(f"{workload} is left out: the others took {_FIRST_ROUND_SECONDS_MAX:g} s")
+            continue
+        first, second = _measured(sides, workload, turns), {}
+        if any(is_suspect(pairs) for pairs in first.values()):  # machines have bad moments
+            _say(f"{workload} again, for it looks worse")
+            second = _measured(sides, workload, _CONFIRMING_TURNS)
+        yield from (verdict(pairs, second.get(metric, [])) for metric, pairs in first.items())
+
+
+def _measured(sides: Sequence[Side], workload: str, turns: int) -> _Figures:
+    here, before = sides
+    found: _Figures = {}
+    for turn in range(turns):
+        # Neither side always comes first, nor always after the other.
+        order = (here, before) if turn % 2 == 0 else (before, here)
+        results = {side.name: read_results(side.measure(workload)) for side in order}
+        if errors := [f"{name}: {result.error}" for name, told in results.items() for result in told if result.error]:
+            _say(f"{workload} cannot be compared: {'; '.join(errors)}")
             break
-        for workload in ("W1", "W2", "W3"):
-            _say(f"round {number + 1} of {_ROUNDS}: {workload}")
-            measure(workload)
-    for verdict in judged():
-        if verdict.is_worse:  # once more: machines have bad moments
-            _say(f"{verdict.workload} again, for it looks worse")
-            measure(verdict.workload[:2])
-    return judged()
+        for mine, other in zip(results[here.name], results[before.name], strict=True):
+            found.setdefault(mine.metric, []).append(Pair(mine, other))
+    return found
 
 
 def _say(text: str) -> None:

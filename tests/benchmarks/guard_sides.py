@@ -9,11 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
-HERE, BEFORE = "this checkout", "before"
+HERE, BEFORE = "this checkout", "the commit before"
+_SYNC_SECONDS_MAX = 40
 
 
 class SideError(Exception):
-    """One side cannot be measured; which one is the first argument."""
+    """One side cannot be measured."""
+
+    def __init__(self, side: str, reason: str) -> None:
+        super().__init__(f"{side} {reason}")
 
 
 class Side:
@@ -39,15 +43,19 @@ class Side:
             return line
         raise SideError(self.name, f"ended with exit code {self._process.wait()}")
 
-    def measure(self, workload: str) -> str:
-        """The line of a figure."""
+    def measure(self, workload: str) -> list[str]:
+        """The lines of its figures."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{workload}\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise SideError(self.name, f"ended with exit code {self._process.wait()}") from None
-        return self.answer()
+        return list(iter(self.answer, ".\n"))
+
+    def stop(self) -> None:
+        """Tell it to end at once."""
+        self._process.terminate()
 
     def leave(self) -> None:
         """Tell it that nothing more will be asked."""
@@ -76,6 +84,10 @@ def running_sides(revision: str) -> Iterator[list[Side]]:
             for side in sides:
                 side.answer()
             yield sides
+        except BaseException:
+            for side in sides:
+                side.stop()
+            raise
         finally:
             for side in sides:
                 side.leave()
@@ -91,9 +103,10 @@ def _installed(revision: str, directory: Path) -> Path:
         ["bash", ".ci/find_uv.sh"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
     ).stdout.strip()
     kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "PYTHONPATH")}
-    done = subprocess.run(
-        ["make", "sync", f"UV={ROOT / uv}"], cwd=directory, env=kept, capture_output=True, text=True, check=False
-    )
+    # With a limit for all that make starts.
+    command = ["timeout", "--kill-after=5", str(_SYNC_SECONDS_MAX), "make", "sync", f"UV={ROOT / uv}"]
+    done = subprocess.run(command, cwd=directory, env=kept, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SideError(BEFORE, f"make sync of {revision} failed: {done.stderr.strip()[-500:]}")
+        reason = done.stderr.strip()[-500:] or f"exit code {done.returncode}"
+        raise SideError(BEFORE, f"cannot be built: make sync of {revision} failed: {reason}")
     return directory / ".venv" / "bin" / "python"
