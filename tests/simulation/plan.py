@@ -15,6 +15,8 @@ FAULTS_SECONDS = 5.0
 
 LEASE_SECONDS = 3.0
 
+_QUEUES = (("default", "other"), ("default",), ("other",))
+
 FAULTS = (
     "kill", "kill", "freeze", "freeze", "block", "cut", "cut", "loss", "loss", "slowness", "stop",
     "wire_down", "wire_faulty", "wake",
@@ -23,14 +25,21 @@ FAULTS = (
 
 _LASTING = frozenset({"freeze", "block", "cut", "loss", "slowness", "wire_down", "wire_faulty", "pause"})
 
-TRAPS = ("trap_kill", "trap_lost", "trap_freeze", "trap_stale", "trap_stale")
-"""What happens to a process when it sends a statement: it is killed, the connection breaks, it stands still, or it
-stands still and the statement is on its way for longer than its lease."""
+TRAPS = ("trap_kill", "trap_lost", "trap_freeze", "trap_stale", "trap_slow", "trap_inside")
+"""What happens to a process when it sends a statement: it is killed, the connection breaks, it stands still; it
+stands still and the statement is on its way for longer than its lease; the statement is on its way for long, or stops
+at its beginning. The latter two are over before anybody has lost patience: what others do meanwhile is what they are
+for."""
+
+OVERTAKEN = "trap_overtaken"
+"""Whichever worker first sends a statement about its runs stands still, and the statement arrives when another worker
+runs one of them."""
 
 OF_WORKERS = (
-    *("finish_runs.sql",) * 5, "claim_runs.sql", "claim_runs.sql", "claim_limited_runs.sql", "renew_session.sql",
-    "hand_back_runs.sql", "open_session.sql", "exit",
+    *("finish_runs.sql",) * 4, "claim_runs.sql", "claim_runs.sql", "limit_key_states.sql", "claim_limited_runs.sql",
+    "renew_session.sql", "hand_back_runs.sql", "open_session.sql", "exit",
 )  # fmt: skip
+_ABOUT_THEIR_RUNS = (*("finish_runs.sql",) * 4, "hand_back_runs.sql")
 OF_DISPATCHERS = (
     "create_flows.sql", "advance_schedules.sql", "take_due_schedules.sql", "admit_runs.sql", "lock_admissible_runs.sql",
     "reap_sessions.sql", "write_verdicts.sql", "hold_window.sql", "exit", "exit", "exit",
@@ -60,6 +69,7 @@ class SystemPlan(NamedTuple):
 
     seed: int
     workers: tuple[int, ...]
+    queues: tuple[tuple[str, ...], ...]
     dispatchers: int
     latency_seconds: float
     shares_host: bool
@@ -78,6 +88,8 @@ def plan_of(seed: int) -> SystemPlan:
     return SystemPlan(
         seed=seed,
         workers=workers,
+        # The first one takes all that there is.
+        queues=tuple(rng.choice(_QUEUES) if number else _QUEUES[0] for number in range(len(workers))),
         dispatchers=dispatchers,
         latency_seconds=rng.choice((0.002, 0.002, 0.02, 0.1)),
         shares_host=rng.random() < 0.3,
@@ -90,7 +102,11 @@ def plan_of(seed: int) -> SystemPlan:
 
 def _tasks(rng: random.Random) -> tuple[TaskDefinition, ...]:
     scheduled = [_definition(rng, f"slots-{number}", schedule=_schedule(rng)) for number in range(rng.choice((1, 2)))]
-    limited = [_definition(rng, "limited", limits=("few",))]
+    # Of each queue as many are offered as could start if no others were: who starts is decided by who comes first.
+    limited = [
+        _definition(rng, "limited", limits=("few",)),
+        _definition(rng, "limited-too", limits=("few",), queue="other"),
+    ]
     flow = [
         _definition(rng, "top", schedule=_schedule(rng) if rng.random() < 0.3 else None),
         _definition(rng, "left", dependencies=("top",)),
@@ -134,6 +150,9 @@ def _uses(rng: random.Random, tasks: tuple[TaskDefinition, ...]) -> list[Happeni
         return Happening(rng.uniform(0.0, FAULTS_SECONDS * rng.choice((0.3, 1.0))), what, target, seconds)
 
     found = [use("trigger", rng.randrange(len(tasks)), rng.choice((1, 1, 2, 3))) for _ in range(rng.randint(2, 4))]
+    if rng.random() < 0.4:
+        limited = [number for number, task in enumerate(tasks) if task.limits]
+        found += [use("trigger", number, 2)._replace(at=found[0].at) for number in limited]
     found += [use("cancel", rng.randrange(1000)) for _ in range(rng.choice((0, 0, 1, 2)))]
     if rng.random() < 0.3:
         found.append(use("pause", rng.randrange(len(tasks)), rng.uniform(0.5, 4.0)))
@@ -151,4 +170,6 @@ def _faults(rng: random.Random, workers: int, dispatchers: int) -> list[Happenin
             what, statement = rng.choice(TRAPS), rng.choice(OF_WORKERS if is_worker else OF_DISPATCHERS)
             at /= 2
         found.append(Happening(at, what, target, seconds, statement))
+    if workers > 1 and rng.random() < 0.4:
+        found.append(Happening(rng.uniform(0.0, FAULTS_SECONDS / 2), OVERTAKEN, 0, 0.0, rng.choice(_ABOUT_THEIR_RUNS)))
     return found

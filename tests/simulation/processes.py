@@ -8,7 +8,7 @@ from fixtures.simulated_jobs import JobLine, JobPlan, SimulatedJobs
 from fixtures.simulated_loop import SimulatedLoop
 from fixtures.simulated_message_queue import SimulatedWire
 from fixtures.simulated_parts import run_dispatcher, run_worker
-from fixtures.simulated_process import SimulatedProcess, Tell
+from fixtures.simulated_process import SimulatedProcess, Tell, Traps
 from scheduler_core.errors import StoreUnavailableError, WorkerIdTakenError
 from scheduler_core.interfaces import RunContext
 from scheduler_core.models import DISPATCHERS, TaskRunStatus, session_address
@@ -16,7 +16,7 @@ from scheduler_core.runtime.process_identity import ProcessIdentity
 from scheduler_dispatcher.dispatcher_config import DispatcherConfig
 from scheduler_worker.worker_config import WorkerConfig
 from simulation.invariants import Evidence
-from simulation.plan import LEASE_SECONDS, TRAPS, Happening, SystemPlan
+from simulation.plan import LEASE_SECONDS, OVERTAKEN, TRAPS, Happening, SystemPlan
 
 _STATUSES = (TaskRunStatus.COMPLETED, TaskRunStatus.FAILED, TaskRunStatus.SKIPPED)
 _EXPECTED = (WorkerIdTakenError, StoreUnavailableError)
@@ -43,6 +43,7 @@ class Processes:
         self.hosts: dict[ProcessIdentity, SimulatedProcess] = {}
         self.all: list[SimulatedProcess] = []
         self._present: list[SimulatedProcess | None] = [None] * (len(plan.workers) + plan.dispatchers)
+        self._traps_of_workers: Traps = {}
         self._keepers: list[asyncio.Task[None]] = []
 
     def make(self, name: str) -> SimulatedProcess:
@@ -75,6 +76,8 @@ class Processes:
                 for number in range(1, 4):
                     wire.send(session_address(number))
                     wire.send(DISPATCHERS)
+            case _ if happening.what == OVERTAKEN:
+                self._traps_of_workers[happening.statement] = (OVERTAKEN, seconds)
             case _ if process is None or not process.is_alive:
                 return
             case trap if trap in TRAPS:
@@ -104,6 +107,7 @@ class Processes:
             process.faults.loss = process.faults.slowness = 0.0
             process.faults.is_cut = False
             process.traps.clear()
+        self._traps_of_workers.clear()
 
     async def _keep(self, number: int) -> None:
         """Have a process of this number, one after another."""
@@ -127,12 +131,14 @@ class Processes:
         process = self.make(f"worker-{number}.{generation}")
         jobs = SimulatedJobs(process.name, self._loop, self._job_plan, self._note)
         process.on_kill = jobs.kill_all
+        process.traps_of_all = self._traps_of_workers
         identity = ProcessIdentity(f"host-{0 if self._plan.shares_host else number}", "boot", number, generation)
         if self._plan.shares_host:
             self.hosts[identity] = process
         config = WorkerConfig(
             worker_id=f"worker-{number}" if self._plan.keeps_worker_ids else process.name,
             max_concurrent_tasks=self._plan.workers[number],
+            queues=self._plan.queues[number],
             lease_seconds=LEASE_SECONDS,
             heartbeat_interval_seconds=LEASE_SECONDS / 3,
             poll_interval_seconds=5.0,

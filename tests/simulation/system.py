@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fixtures.simulated_database import DatabaseServer
 from fixtures.simulated_loop import SimulatedLoop, SimulationStuckError
@@ -45,6 +45,7 @@ class Simulation:
         self._loop = SimulatedLoop(BEGAN_AT)
         self._digest = hashlib.blake2b(digest_size=8)
         self._evidence = Evidence(server.control, plan)
+        self._loop.set_exception_handler(self._note_failed_callback)
         self._processes = Processes(plan, server, self._loop, self._evidence, self._tell)
 
     def run(self) -> SimulationResult:
@@ -113,6 +114,11 @@ class Simulation:
                 task.cancel()
             self._loop.run_until_complete(asyncio.wait(left, timeout=0.1))
         self._loop.close()
+
+    def _note_failed_callback(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # What is no callback is a task, whose failures are told to who waits for it.
+        if "handle" in context:
+            self._evidence.faults.append(f"the simulation failed: {context.get('exception')!r}")
 
     def _tell(self, who: str, what: str, more: str) -> None:
         line = f"{self._loop.time() - BEGAN_AT:.6f} {who} {what} {more}"
