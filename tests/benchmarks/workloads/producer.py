@@ -31,6 +31,10 @@ class Producer:
         assert run is not None
         return run
 
+    async def rung(self) -> None:
+        """Return when somebody has been rung for all that `create_one` has made."""
+        await self._single_runs.rung()
+
     async def create(self, task_id: int, copies: int = 1) -> list[CreatedRun]:
         """Make runs of a task, decided under its lock and committed, and ring for them."""
         async with self.store.transaction() as work:
@@ -51,7 +55,9 @@ async def open_producer(bench: BenchSystem) -> AsyncIterator[Producer]:
     )
     queue = open_message_queue(config, database_url=bench.url, application_name="benchmark")
     try:
-        yield Producer(store, WorkRinger(store, queue))
+        producer = Producer(store, WorkRinger(store, queue))
+        yield producer
+        await producer.rung()
     finally:
         await queue.close()
         await store.close()

@@ -1,15 +1,18 @@
 """Runs that are made in one statement because their tasks stand alone."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 import pytest
 
 from fixtures.database import every_postgresql
-from fixtures.factories import build_plan, create_runs, create_task
+from fixtures.factories import build_plan, claim, create_runs, create_task, open_session
 from fixtures.waiting import wait_until_blocked
 from scheduler_core.interfaces import Store
 from scheduler_core.models import (
+    CommitRing,
     CreatedRun,
     Dependency,
     SingleRun,
@@ -29,7 +32,7 @@ def single(task: Task, **changes: Any) -> SingleRun:
 async def made(store: Store, *wanted: SingleRun) -> list[CreatedRun | None]:
     """Make them."""
     async with store.autocommit() as work:
-        return await work.task_runs.create_single(wanted)
+        return (await work.task_runs.create_single(wanted)).runs
 
 
 async def test_infra_integration_single_runs_are_those_that_a_flow_of_one_would_be(store: Store) -> None:
@@ -118,3 +121,59 @@ async def test_infra_integration_single_runs_wait_for_a_change_of_their_task(
         asked = asyncio.create_task(made(second_store, single(task)))
         await wait_until_blocked(database_url)
     assert await asked == [None]
+
+
+async def rung_by(
+    store: Store, url: str, sessions: Sequence[int], ring_runs: int, *tasks: Task
+) -> tuple[set[int], bool]:
+    """Which of the sessions the statement that makes a run of each task notifies, and whether that is enough."""
+    with psycopg.connect(url, autocommit=True) as listener:
+        for session in sessions:
+            listener.execute(f'LISTEN "bells.session-{session}"'.encode())
+        async with store.autocommit() as work:
+            answer = await work.task_runs.create_single(
+                [single(task) for task in tasks], CommitRing("bells.session-", "look"), ring_runs
+            )
+        # Whatever was notified by a commit that has been answered is there before the next answer.
+        listener.execute("SELECT 1")
+        heard = list(listener.notifies(timeout=0))
+    assert {notify.payload for notify in heard} <= {"look"}
+    rung = [int(notify.channel.removeprefix("bells.session-")) for notify in heard]
+    assert len(rung) == len(set(rung))
+    return set(rung), answer.is_rung
+
+
+async def test_infra_integration_single_runs_ring_as_they_are_committed(store: Store, database_url: str) -> None:
+    """The emptiest sessions that can take them hear of it, as many as have places for them, and nobody else."""
+    task, other = await create_task(store), await create_task(store, queue="other")
+    wide, narrow, tiny = [await open_session(store, places=places) for places in (5, 3, 1)]
+    elsewhere = await open_session(store, queues=("other",))
+    draining = await open_session(store)
+    async with store.autocommit() as work:
+        await work.worker_sessions.renew(draining, draining=True)
+    everybody = [wide, narrow, tiny, elsewhere, draining]
+
+    async def rung(ring_runs: int, *tasks: Task) -> tuple[set[int], bool]:
+        return await rung_by(store, database_url, everybody, ring_runs, *tasks)
+
+    assert await rung(5, task) == ({wide}, True)
+    assert await rung(6, task, task) == ({wide, narrow}, True)
+    assert await rung(50, task) == ({wide, narrow, tiny}, True)
+    assert await rung(1, other) == ({elsewhere}, True)
+    assert await rung(2, task, other) == (set(), False)
+    assert len(await claim(store, wide, 5)) == 5
+    assert await rung(1, task) == ({narrow}, True)
+
+
+async def test_infra_integration_single_runs_say_when_they_have_not_rung_enough(
+    store: Store, database_url: str
+) -> None:
+    """Of many sessions some are looked at; others may have places for what is left. Where nobody has, all is done."""
+    task = await create_task(store)
+    sessions = [await open_session(store, places=1) for _ in range(17)]
+
+    rung, is_rung = await rung_by(store, database_url, sessions, 16, task)
+    assert (len(rung), is_rung) == (16, True)
+    rung, is_rung = await rung_by(store, database_url, sessions, 17, task)
+    assert (len(rung), is_rung) == (16, False)
+    assert await rung_by(store, database_url, [], 1, await create_task(store, queue="nobody")) == (set(), True)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from fixtures.database import PostgresServer
-from fixtures.factories import claim, open_session
+from fixtures.factories import build_plan, claim, create_runs, create_task, open_session
 from fixtures.tcp_proxy import TcpProxy
 from fixtures.waiting import wait_until, wait_until_blocked
 from scheduler_core.errors import StoreUnavailableError
@@ -82,11 +82,12 @@ async def test_infra_integration_statements_look_again_whatever_the_database_def
     second = await open_store(config, state_dir=tmp_path, application_name="tests")
     try:
         session = await open_session(first)
+        (run,) = await create_runs(first, build_plan(await create_task(first)))
         async with first.transaction() as work:
             await work.worker_sessions.renew(session)
             claiming = asyncio.create_task(claim(second, session))
             await wait_until_blocked(database_url)
-        assert await claiming == []
+        assert [claimed.id for claimed in await claiming] == [run.run_id]
     finally:
         await first.close()
         await second.close()
@@ -217,3 +218,12 @@ def break_connections(url: str) -> None:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+async def test_infra_integration_a_closed_store_says_so(database_url: str, tmp_path: Path) -> None:
+    """What a process still wants to do while it ends is told in the words of an outage, not of the driver."""
+    store = await open_store(DatabaseConfig(url=database_url), state_dir=tmp_path, application_name="tests")
+    await store.close()
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        async with store.autocommit():
+            pass

@@ -356,6 +356,30 @@ async def test_infra_integration_drain_waits_for_the_claim_under_way(
     assert await claim(store, session) == []
 
 
+async def test_infra_integration_claim_that_waits_for_a_drain_takes_nothing(
+    store: Store, second_store: Store, database_url: str
+) -> None:
+    """A claim that had seen a run, and nothing of the drain that is committed meanwhile, leaves the run."""
+    session = await open_session(store, worker_id="one")
+    (run,) = await create_runs(store, build_plan(await create_task(store)))
+    async with store.transaction() as work:
+        await work.worker_sessions.drain("one", True)
+        claiming = asyncio.create_task(claim(second_store, session))
+        await wait_until_blocked(database_url)
+    assert await claiming == []
+    assert await status_of(store, run.run_id) is TaskRunStatus.DISPATCHED
+
+
+async def test_infra_integration_claim_of_nothing_writes_nothing(store: Store) -> None:
+    """Whoever looks and finds no run has locked nothing, so there is no commit to wait for."""
+    session = await open_session(store)
+    async with store.transaction() as work:
+        assert await work.task_runs.claim(session, [PYTHON_LANE], 5) == []
+        connection = work._connection  # type: ignore[attr-defined]  # what no repository tells
+        row = await (await connection.execute("SELECT pg_current_xact_id_if_assigned()")).fetchone()
+    assert row == (None,)
+
+
 async def test_infra_integration_drain_reaches_the_session_that_begins_meanwhile(
     store: Store, second_store: Store, database_url: str
 ) -> None:

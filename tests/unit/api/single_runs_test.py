@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from scheduler_api import single_runs
 from scheduler_api.single_runs import BATCH_MAX, SingleRuns
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.errors import RepositoryError, StoreUnavailableError
 from scheduler_core.interfaces import Store
-from scheduler_core.models import CreatedRun, SingleRun, TaskRunStatus
+from scheduler_core.interfaces.repository_answer import SingleAnswer
+from scheduler_core.models import CommitRing, CreatedRun, SingleRun, TaskRunStatus
 
 
 class FakeStore:
@@ -23,19 +25,23 @@ class FakeStore:
         self.statements: list[list[int]] = []
         self.may_end = asyncio.Event()
         self.failure: Exception | None = None
+        self.rings: list[int | None] = []
+        self.can_ring = True
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator["FakeStore"]:
         """See Store."""
         yield self
 
-    async def create_single(self, wanted: Sequence[SingleRun]) -> list[CreatedRun | None]:
+    async def create_single(self, wanted: Sequence[SingleRun], ring: CommitRing | None, ring_runs: int) -> SingleAnswer:
         """See TaskRunRepository; tasks below zero do not stand alone."""
         self.statements.append([run.task_id for run in wanted])
+        self.rings.append(None if ring is None else ring_runs)
         await self.may_end.wait()
         if self.failure is not None:
             raise self.failure
-        return [None if run.task_id < 0 else made(run.task_id) for run in wanted]
+        runs = [None if run.task_id < 0 else made(run.task_id) for run in wanted]
+        return SingleAnswer(runs, is_rung=ring is not None and self.can_ring and any(runs))
 
 
 class FakeRinger:
@@ -44,6 +50,7 @@ class FakeRinger:
     def __init__(self) -> None:
         self.rung: list[list[int]] = []
         self.may_end = asyncio.Event()
+        self.commit_ring: CommitRing | None = None
 
     async def ring_for_runs(self, runs: Sequence[CreatedRun]) -> None:
         """See WorkRinger."""
@@ -52,8 +59,9 @@ class FakeRinger:
 
 
 def made(number: int) -> CreatedRun:
-    """A run whose id is that of its task."""
-    return CreatedRun(number, number, number, TaskRunStatus.DISPATCHED, "default", "python", datetime.now(UTC))
+    """A run whose id is that of its task; from a hundred on it is of another queue."""
+    queue = "default" if number < 100 else "other"
+    return CreatedRun(number, number, number, TaskRunStatus.DISPATCHED, queue, "python", datetime.now(UTC))
 
 
 def wanted(number: int, **changes: Any) -> SingleRun:
@@ -107,6 +115,26 @@ async def test_api_unit_single_runs_share_the_statement_after_the_one_on_its_way
     assert ids(await asyncio.gather(*await asked(runs, 6))) == [6]
 
 
+async def test_api_unit_single_runs_of_who_asks_again_at_once_go_with_those_that_waited(
+    runs: SingleRuns, store: FakeStore
+) -> None:
+    """Callers that ask one run after another come together in one statement instead of taking turns."""
+
+    async def ask_twice(number: int) -> None:
+        for _ in range(2):
+            await runs.create(wanted(number))
+
+    callers = []
+    for number in (1, 2):
+        callers.append(asyncio.create_task(ask_twice(number)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    store.may_end.set()
+    await asyncio.gather(*callers)
+
+    assert store.statements == [[1], [2, 1], [2]]
+
+
 async def test_api_unit_single_runs_are_answered_before_somebody_is_rung(
     runs: SingleRuns, store: FakeStore, ringer: FakeRinger
 ) -> None:
@@ -117,9 +145,86 @@ async def test_api_unit_single_runs_are_answered_before_somebody_is_rung(
     assert ringer.rung == [[1]]
 
     ringer.may_end.set()
-    await asyncio.sleep(0.01)
+    await runs.rung()
 
     assert ringer.rung == [[1], [2, 4]]
+
+
+NEVER = 3600.0
+
+
+def pace(monkeypatch: pytest.MonkeyPatch, *, spacing: float, wait: float) -> None:
+    """Let rings be so far apart, and wait so long for a statement that brings them along."""
+    monkeypatch.setattr(single_runs, "RING_SPACING_SECONDS", spacing)
+    monkeypatch.setattr(single_runs, "_RING_WAIT_SECONDS", wait)
+
+
+async def test_api_unit_single_runs_are_rung_for_by_the_statement_that_makes_them(
+    runs: SingleRuns, store: FakeStore, ringer: FakeRinger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a quiet moment the commit rings; who comes soon after is rung for by a later statement, all together."""
+    ringer.commit_ring = CommitRing("tasks.session-", "look")
+    store.may_end.set()
+    pace(monkeypatch, spacing=NEVER, wait=NEVER)
+    for number in (1, 2, 3):
+        await asyncio.gather(*await asked(runs, number))
+    assert store.rings == [1, None, None]
+
+    pace(monkeypatch, spacing=0.0, wait=NEVER)
+    await asyncio.gather(*await asked(runs, 4))
+    await asyncio.gather(*await asked(runs, 5, 6))
+
+    assert store.rings == [1, None, None, 3, 2]
+    assert ringer.rung == []
+
+
+async def test_api_unit_single_runs_that_no_statement_rings_for_are_rung_for_soon(
+    runs: SingleRuns, store: FakeStore, ringer: FakeRinger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those made just after a ring, those of another lane than the next ring is for, and those it did not reach."""
+    ringer.commit_ring = CommitRing("tasks.session-", "look")
+    ringer.may_end.set()
+    store.may_end.set()
+    pace(monkeypatch, spacing=NEVER, wait=0.01)
+    for number in (1, 2):
+        await asyncio.gather(*await asked(runs, number))
+    await runs.rung()
+    assert (store.rings, ringer.rung) == ([1, None], [[2]])
+
+    await asyncio.gather(*await asked(runs, 103))
+    pace(monkeypatch, spacing=0.0, wait=0.01)
+    await asyncio.gather(*await asked(runs, 4))
+    await runs.rung()
+    assert (store.rings[2:], ringer.rung[1:]) == ([None, 2], [[103]])
+
+    store.can_ring = False
+    await asyncio.gather(*await asked(runs, 5))
+    await runs.rung()
+    assert (store.rings[4:], ringer.rung[2:]) == ([1], [[5]])
+
+
+async def test_api_unit_single_runs_are_not_rung_for_while_a_statement_brings_the_ring(
+    runs: SingleRuns, store: FakeStore, ringer: FakeRinger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose time to be rung for comes meanwhile waits for that ring; a statement that fails has rung for nobody."""
+    ringer.commit_ring = CommitRing("tasks.session-", "look")
+    ringer.may_end.set()
+    store.may_end.set()
+    pace(monkeypatch, spacing=NEVER, wait=0.01)
+    for number in (1, 2):
+        await asyncio.gather(*await asked(runs, number))
+    store.may_end.clear()
+    pace(monkeypatch, spacing=0.0, wait=0.01)
+    callers = await asked(runs, 3)
+    await runs.rung()
+    assert (store.rings, ringer.rung) == ([1, None, 2], [])
+
+    store.failure = StoreUnavailableError("gone")
+    store.may_end.set()
+    await asyncio.gather(*callers, return_exceptions=True)
+    await runs.rung()
+
+    assert ringer.rung == [[2]]
 
 
 async def test_api_unit_single_runs_go_in_batches_of_bounded_size(runs: SingleRuns, store: FakeStore) -> None:

@@ -1,6 +1,7 @@
 """Runs of tasks that stand alone, made by one statement for all that are asked for at the same time."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final, NamedTuple
@@ -8,9 +9,16 @@ from typing import Final, NamedTuple
 from scheduler_api.work_ringer import WorkRinger
 from scheduler_core.errors import RepositoryError, StoreUnavailableError
 from scheduler_core.interfaces import Store
+from scheduler_core.interfaces.repository_answer import SingleAnswer
 from scheduler_core.models import CreatedRun, SingleRun
 
 BATCH_MAX: Final = 500
+RING_SPACING_SECONDS: Final = 0.002
+"""How far apart rings are at least: the runs that are made between two of them share the later one."""
+
+_RING_WAIT_SECONDS: Final = 0.003
+"""For so long after a ring the next statement may bring the next one along before it is sent by itself."""
+
 _CHARACTERS_MAX = 4_000_000
 
 
@@ -20,10 +28,12 @@ class _Asked(NamedTuple):
 
 
 class SingleRuns:
-    """Makes runs for callers that wait for the commit, and rings for them while the callers go on.
+    """Makes runs for callers that wait for the commit, and rings for them.
 
     What is asked for while a statement is on its way goes into the next one, so that many callers share what a commit
-    costs. Belongs to the event loop of its callers.
+    costs. A statement rings as it commits where it can; else it is rung while the callers go on. After a quiet moment
+    that is at once, and then every few milliseconds for all that were made since. Belongs to the event loop of its
+    callers.
     """
 
     def __init__(self, store: Store, ringer: WorkRinger) -> None:
@@ -33,6 +43,8 @@ class SingleRuns:
         self._writing: asyncio.Task[None] | None = None
         self._unrung: list[CreatedRun] = []
         self._ringing: asyncio.Task[None] | None = None
+        self._rung_at = -math.inf
+        self._is_bringing_ring = False
 
     async def create(self, wanted: SingleRun) -> CreatedRun | None:
         """The run, committed; None, and nothing was made, when it has to be made as a flow.
@@ -45,23 +57,32 @@ class SingleRuns:
             self._writing = asyncio.create_task(self._write_all())
         return await answer
 
+    async def rung(self) -> None:
+        """Return when somebody has been rung for all runs that are made by now."""
+        while self._ringing is not None:
+            await asyncio.wait({self._ringing})
+
     async def _write_all(self) -> None:
         try:
             while self._asked:
                 batch = self._next_batch()
                 try:
-                    created = await self._created([asked.wanted for asked in batch])
+                    created, is_rung = await self._created([asked.wanted for asked in batch])
                 except BaseException as error:
                     for asked in batch:
                         if not asked.answer.done():
                             asked.answer.set_exception(_told(error))
                     if not isinstance(error, Exception):
                         raise
+                    # It may have been to bring a ring along for others.
+                    self._see_to_rings([], is_rung=False)
                     continue
                 for asked, run in zip(batch, created, strict=True):
                     if not asked.answer.done():
                         asked.answer.set_result(run)
-                self._ring_for([run for run in created if run is not None])
+                self._see_to_rings([run for run in created if run is not None], is_rung=is_rung)
+                # Who was answered and asks again at once goes along, or would always be one statement behind.
+                await asyncio.sleep(0)
         finally:
             self._writing = None
 
@@ -77,28 +98,49 @@ class SingleRuns:
         del self._asked[: len(batch)]
         return batch
 
-    async def _created(self, wanted: Sequence[SingleRun]) -> Sequence[CreatedRun | None]:
+    async def _created(self, wanted: Sequence[SingleRun]) -> SingleAnswer:
+        ring = self._ringer.commit_ring if self._now() - self._rung_at >= RING_SPACING_SECONDS else None
+        self._is_bringing_ring = ring is not None
         try:
             async with self._store.autocommit() as work:
-                return await work.task_runs.create_single(wanted)
+                return await work.task_runs.create_single(wanted, ring, len(wanted) + len(self._unrung))
         except StoreUnavailableError:
             raise
         except RepositoryError:
             # It collided, or one of them is what the database does not take: each finds out by itself.
-            return [None] * len(wanted)
+            return SingleAnswer([None] * len(wanted), is_rung=False)
+        finally:
+            self._is_bringing_ring = False
 
-    def _ring_for(self, runs: Sequence[CreatedRun]) -> None:
-        self._unrung += runs
+    def _see_to_rings(self, runs: Sequence[CreatedRun], *, is_rung: bool) -> None:
+        if is_rung:
+            self._rung_at = self._now()
+            # The ring was for those, too, that waited for one, as far as the same sessions take them.
+            lanes = {(run.queue, run.task_type) for run in runs}
+            self._unrung = [run for run in self._unrung if (run.queue, run.task_type) not in lanes]
+        else:
+            self._unrung += runs
         if self._unrung and self._ringing is None:
             self._ringing = asyncio.create_task(self._ring_all())
 
     async def _ring_all(self) -> None:
         try:
             while self._unrung:
+                if (left := self._rung_at + _RING_WAIT_SECONDS - self._now()) > 0:
+                    await asyncio.sleep(left)
+                    continue
+                if self._is_bringing_ring:
+                    # Begun anew after that statement if it leaves somebody to be rung for.
+                    return
                 runs, self._unrung = self._unrung, []
+                self._rung_at = self._now()
                 await self._ringer.ring_for_runs(runs)
         finally:
             self._ringing = None
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 def _told(error: BaseException) -> BaseException:

@@ -7,7 +7,7 @@ import structlog
 
 from scheduler_core.errors import RepositoryError
 from scheduler_core.interfaces import MessageQueue, Store
-from scheduler_core.models import DISPATCHERS, CreatedRun, Lane, TaskRunStatus, session_address
+from scheduler_core.models import DISPATCHERS, CommitRing, CreatedRun, Lane, TaskRunStatus, session_address
 
 logger = structlog.get_logger("scheduler.api")
 
@@ -18,6 +18,11 @@ class WorkRinger:
     def __init__(self, store: Store, queue: MessageQueue) -> None:
         self._store = store
         self._queue = queue
+
+    @property
+    def commit_ring(self) -> CommitRing | None:
+        """How a statement of the store can ring by itself; None where it cannot."""
+        return self._queue.commit_ring
 
     async def ring_for_runs(self, runs: Iterable[CreatedRun], *, many_begin: bool = False) -> None:
         """Ring workers that can take the DISPATCHED ones, and dispatchers for the first run of a flow that is not.

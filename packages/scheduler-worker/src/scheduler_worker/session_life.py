@@ -29,7 +29,6 @@ from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.live_runs import LiveRuns
 from scheduler_worker.log_buffer import LogBuffer
 from scheduler_worker.report_buffer import ReportBuffer
-from scheduler_worker.ring_relay import RingRelay
 from scheduler_worker.run_pauses import RunPauses
 from scheduler_worker.stopped_outcome import stopped_outcome
 from scheduler_worker.task_runner import TaskRunner

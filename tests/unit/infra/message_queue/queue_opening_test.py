@@ -10,6 +10,7 @@ import pytest
 from scheduler_core.config.config_value import ConfigValue
 from scheduler_core.config.settings import Settings
 from scheduler_core.errors import ConfigError
+from scheduler_core.models import CommitRing
 from scheduler_infra.message_queue import MessageQueueConfig, open_message_queue
 from scheduler_infra.message_queue.message_queue_config import NAME_BYTES_MAX
 from scheduler_infra.message_queue.topology import Topology
@@ -38,6 +39,25 @@ async def test_open_message_queue_follows_the_scheme(url: str, kind: str) -> Non
     queue = open_message_queue(MessageQueueConfig(url=url), database_url="postgresql://h/d", application_name="t")
     assert f"{type(queue).__name__} {getattr(queue, 'transport', '')}".startswith(kind)
     assert not queue.is_connected
+    await queue.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "ring"),
+    [
+        ("", CommitRing("work.session-", '{"ring":"look"}')),
+        ("postgresql://h/d", None),
+        ("amqp://h", None),
+        ("redis://h", None),
+    ],
+)
+async def test_open_message_queue_lets_the_store_ring_where_it_is_the_same_database(
+    url: str, ring: CommitRing | None
+) -> None:
+    """A statement of the store reaches the sessions' channels only where rings travel by the store's own database."""
+    config = MessageQueueConfig(url=url, task_queue="work")
+    queue = open_message_queue(config, database_url="postgresql://h/d", application_name="t")
+    assert queue.commit_ring == ring
     await queue.close()
 
 

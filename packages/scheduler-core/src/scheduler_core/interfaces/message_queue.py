@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from scheduler_core.models import CommitRing
+
 
 class Bell(Protocol):
     """One listener's bell. Rings that come while nobody waits are kept as one."""
@@ -28,6 +30,10 @@ class MessageQueue(Protocol):
 
     place: str
     """What kind of broker it is and where, for people; without secrets."""
+
+    @property
+    def commit_ring(self) -> CommitRing | None:
+        """How the store rings in place of this queue; None where rings do not travel by the store's own database."""
 
     def listen(self, address: str) -> AbstractAsyncContextManager[Bell]:
         """Listen at an address until the context is left. Entering returns at once, connected or not."""

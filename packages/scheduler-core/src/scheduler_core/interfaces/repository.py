@@ -13,11 +13,13 @@ from scheduler_core.interfaces.repository_answer import (
     HoldingSession,
     LateRuns,
     Settlement,
+    SingleAnswer,
     StandingSchedule,
 )
 from scheduler_core.models import (
     ApiKey,
     ClaimedRun,
+    CommitRing,
     CreatedRun,
     DueSchedule,
     FinishedRun,
@@ -179,8 +181,13 @@ class TaskRunRepository(Protocol):
         runs that take over what earlier ones had (retry_of) is made alone and once.
         """
 
-    async def create_single(self, wanted: Sequence[SingleRun]) -> list[CreatedRun | None]:
+    async def create_single(
+        self, wanted: Sequence[SingleRun], ring: CommitRing | None = None, ring_runs: int = 0
+    ) -> SingleAnswer:
         """Write these runs in one statement and without a transaction around it, each in its place of the answer.
+
+        With `ring` it rings as it commits: for `ring_runs` runs of the lane that the new ones have in common, the
+        sessions that `ring_targets` and a choice among them would ring.
 
         None, and nothing is written, for a task that has another version by now, is not ACTIVE, or whose runs are not
         as simple as that: with others up- or downstream, gated, groups, conditional, or with a time-out in their

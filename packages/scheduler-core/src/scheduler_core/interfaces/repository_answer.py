@@ -25,6 +25,13 @@ class LateRuns(NamedTuple):
     settlement: Settlement
 
 
+class SingleAnswer(NamedTuple):
+    """Runs, or None where none was made; `is_rung` says that nobody has to be rung for them any more."""
+
+    runs: list[CreatedRun | None]
+    is_rung: bool
+
+
 class HoldingSession(NamedTuple):
     """Where a run stands, and the session that holds it, or did."""
 

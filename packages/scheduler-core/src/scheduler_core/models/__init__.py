@@ -5,7 +5,7 @@ from scheduler_core.models.dispatch_options import SHARED_STRATEGY, DispatchOpti
 from scheduler_core.models.flow import CreatedRun, FlowMember, FlowPlan, FlowRequest, Lane, SingleRun
 from scheduler_core.models.flow_options import ALL_SUCCESS, FLOW_TASK_TYPE, FlowOptions
 from scheduler_core.models.limit import Limit, LimitDefinition, LimitKeyState, LimitUse
-from scheduler_core.models.message import DISPATCHERS, RING_VERSION, Ring, session_address
+from scheduler_core.models.message import DISPATCHERS, RING_VERSION, CommitRing, Ring, session_address
 from scheduler_core.models.run_inputs import RunInputs, UpstreamRun
 from scheduler_core.models.run_options import RunOptions
 from scheduler_core.models.schedule import (
@@ -80,6 +80,7 @@ __all__ = [
     "TRANSITIONS",
     "ApiKey",
     "ClaimedRun",
+    "CommitRing",
     "CreatedRun",
     "Dependency",
     "DispatchOptions",

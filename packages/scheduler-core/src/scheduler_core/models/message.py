@@ -17,6 +17,16 @@ def session_address(session_id: int) -> str:
     return f"session-{session_id}"
 
 
+class CommitRing(msgspec.Struct, frozen=True):
+    """How a statement of the store rings sessions by itself, heard when it is committed.
+
+    It notifies the channel `channel_prefix` followed by the id of the session.
+    """
+
+    channel_prefix: str
+    payload: str
+
+
 class Ring(msgspec.Struct, frozen=True, tag_field="ring", tag="look", omit_defaults=True):
     """One ring. Losing, doubling, reordering or forging it changes latency only.
 

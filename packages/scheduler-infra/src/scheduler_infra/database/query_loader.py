@@ -1,8 +1,16 @@
 """Statements by name: each is a file in queries/, opened once."""
 
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import LiteralString
+
+with suppress(ImportError):
+    from psycopg import _queries
+
+    # psycopg takes statements apart anew at each execution when they are longer than this, and its default is less than
+    # what claims and settlements have: a tenth of a millisecond each time.
+    _queries.MAX_CACHED_STATEMENT_LENGTH = 16_384
 
 
 @cache

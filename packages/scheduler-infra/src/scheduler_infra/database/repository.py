@@ -48,7 +48,9 @@ class PostgresRepository:
         with translated():
             async with self._connection.cursor(row_factory=dict_row) as cursor:
                 await cursor.execute(statement, parameters)
-                return await cursor.fetchall() if cursor.description else []
+                # Its description would make an object of each column.
+                result = cursor.pgresult
+                return await cursor.fetchall() if result is not None and result.nfields else []
 
 
 def converted(rows: Sequence[Row], model: type[ModelT]) -> list[ModelT]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from scheduler_core.errors import StoreUnavailableError
 from scheduler_core.interfaces import (
@@ -218,6 +218,8 @@ class PostgresStore(Store):
                 connection = await self._pool.getconn()
             else:
                 connection = await self._next_unless_away(self._attempts)
+        except PoolClosed as error:
+            raise StoreUnavailableError("The store is closed: this process is about to end.") from error
         except PoolTimeout as error:
             raise StoreUnavailableError(
                 f"The database gave no connection within {self._pool.timeout:g} s: it is away, or all "

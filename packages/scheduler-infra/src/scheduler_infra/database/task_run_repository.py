@@ -11,9 +11,10 @@ from scheduler_core.decisions.limit_rules import grant
 from scheduler_core.decisions.time_zone import zone_data_version
 from scheduler_core.errors import SessionFencedError, TaskRunNotFoundError
 from scheduler_core.interfaces import Settlement, TaskRunRepository
-from scheduler_core.interfaces.repository_answer import HoldingSession, LateRuns
+from scheduler_core.interfaces.repository_answer import HoldingSession, LateRuns, SingleAnswer
 from scheduler_core.models import (
     ClaimedRun,
+    CommitRing,
     CreatedRun,
     FinishedRun,
     FlowPlan,
@@ -93,14 +94,24 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
             },
         )
 
-    async def create_single(self, wanted: Sequence[SingleRun]) -> list[CreatedRun | None]:
+    async def create_single(
+        self, wanted: Sequence[SingleRun], ring: CommitRing | None = None, ring_runs: int = 0
+    ) -> SingleAnswer:
         """See TaskRunRepository."""
         numbered = [{"ordinal": ordinal, **msgspec.structs.asdict(run)} for ordinal, run in enumerate(wanted)]
-        rows = await self._rows("create_single_runs", {"wanted": json_text(numbered)})
+        rows = await self._rows(
+            "create_single_runs",
+            {
+                "wanted": json_text(numbered),
+                "channel_prefix": ring and ring.channel_prefix,
+                "payload": ring and ring.payload,
+                "ring_runs": ring_runs,
+            },
+        )
         created: list[CreatedRun | None] = [None] * len(wanted)
         for row in rows:
             created[row["ordinal"]] = created_run(row)
-        return created
+        return SingleAnswer(created, is_rung=bool(rows) and rows[0]["is_rung"])
 
     async def claim(
         self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None

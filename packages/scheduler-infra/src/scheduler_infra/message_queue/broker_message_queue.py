@@ -29,6 +29,8 @@ class BrokerMessageQueue:
     reading from connections that publish, and must not stop the bell with that.
     """
 
+    commit_ring = None
+
     def __init__(self, broker: Broker, config: MessageQueueConfig, application_name: str) -> None:
         self.transport = broker.transport
         self.place = broker.place

@@ -9,6 +9,7 @@ import psycopg
 
 from scheduler_core.errors import MessageQueueUnavailableError
 from scheduler_core.interfaces import Bell
+from scheduler_core.models import CommitRing, session_address
 from scheduler_infra.message_queue import queue_metrics
 from scheduler_infra.message_queue.bell_board import BellBoard
 from scheduler_infra.message_queue.message_codec import RING_BYTES, RingCounter
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 class PostgresMessageQueue:
     """A `MessageQueue` whose rings are notifications.
 
+    With `is_of_store` its server and database are the store's, whose statements can then ring by themselves.
+
     One task owns the one connection; it is opened at the first use and opened again for ever. Rings of the same
     moment travel in one statement. Measured on two cores with PostgreSQL 15 over a Unix socket, a ring ends a wait
     after 0.36 ms (p99 0.6) while rings follow each other, and after 0.9 ms (p99 1.2) when the machine slept before.
@@ -34,11 +37,14 @@ class PostgresMessageQueue:
     transport = "postgresql"
     place = "The message queue on PostgreSQL"
 
-    def __init__(self, url: str, config: MessageQueueConfig, application_name: str) -> None:
+    def __init__(
+        self, url: str, config: MessageQueueConfig, application_name: str, *, is_of_store: bool = False
+    ) -> None:
         self.application_name = application_name
         self._url = url
         self._config = config
         self._topology = Topology.of(config)
+        self.commit_ring = _commit_ring(self._topology) if is_of_store else None
         self._board = BellBoard()
         self.counter = RingCounter(self.transport)
         self._pending: dict[str, None] = {}
@@ -216,6 +222,10 @@ class PostgresMessageQueue:
         for answer in checks:
             if not answer.done():
                 answer.set_exception(_unavailable(reason))
+
+
+def _commit_ring(topology: Topology) -> CommitRing:
+    return CommitRing(topology.name(session_address(0)).removesuffix("0"), RING_BYTES.decode())
 
 
 def _unavailable(reason: str) -> MessageQueueUnavailableError:

@@ -17,7 +17,7 @@ def open_message_queue(config: MessageQueueConfig, *, database_url: str, applica
     if scheme in ("postgresql", "postgres"):
         from scheduler_infra.message_queue.postgres_message_queue import PostgresMessageQueue
 
-        return PostgresMessageQueue(url, config, application_name)
+        return PostgresMessageQueue(url, config, application_name, is_of_store=not config.url)
     if problems := url_problems(url):
         raise ConfigError(" ".join(f"message_queue.{problem}" for problem in problems))
     if config.is_encrypted:

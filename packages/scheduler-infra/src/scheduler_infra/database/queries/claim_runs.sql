@@ -1,6 +1,7 @@
 -- Up to `limit` claimable runs of the given lanes or meant for this session, in the order of claim_at (see the schema), for
 -- a session that is alive. No row: the session is not alive. One row without a run: nothing to take, or the worker was
 -- told to take nothing.
+-- Where there is nothing to take, nothing is locked and so nothing is written that a commit would have to wait for.
 -- First the lanes share out `look` (no less than the limit) by looking, without locks, at what comes first over all of
 -- them; then each lane locks just its share and steps over what other sessions hold. So never more than `look` are locked,
 -- and the cost does not depend on runs of lanes that this session cannot take.
@@ -8,18 +9,17 @@
 -- claim_limited_runs.
 -- The update finds its rows through an array, because the planner then uses the primary key whatever the statistics of
 -- this fast-changing table say.
-WITH session AS MATERIALIZED (
+WITH seen AS MATERIALIZED (
     SELECT id, drain_requested, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
     FROM scheduler.worker_sessions
     WHERE id = %(session_id)s AND state = 'ALIVE'
-    FOR SHARE
 ), lane AS MATERIALIZED (
     SELECT queue, task_type, count(*) AS share
     FROM (
         SELECT first_of_lane.queue, first_of_lane.task_type
         FROM (
             SELECT wanted.queue, wanted.task_type, run.claim_at, run.id
-            FROM session
+            FROM seen
             CROSS JOIN unnest(%(queues)s::text[], %(task_types)s::text[]) AS wanted(queue, task_type)
             CROSS JOIN LATERAL (
                 SELECT run.claim_at, run.id
@@ -29,35 +29,43 @@ WITH session AS MATERIALIZED (
                 ORDER BY run.claim_at NULLS FIRST, run.id
                 LIMIT %(look)s
             ) AS run
-            WHERE NOT session.drain_requested
+            WHERE NOT seen.drain_requested
             UNION ALL
             SELECT NULL, NULL, run.claim_at, run.id
-            FROM session
+            FROM seen
             CROSS JOIN LATERAL (
                 SELECT run.claim_at, run.id
                 FROM scheduler.task_runs AS run
-                WHERE run.status = 'DISPATCHED' AND run.assigned_to = session.id
+                WHERE run.status = 'DISPATCHED' AND run.assigned_to = seen.id
                 ORDER BY run.claim_at, run.id
                 LIMIT %(look)s
             ) AS run
-            WHERE NOT session.drain_requested
+            WHERE NOT seen.drain_requested
         ) AS first_of_lane
         ORDER BY first_of_lane.claim_at NULLS FIRST, first_of_lane.id
         LIMIT %(look)s
     ) AS first_of_all
     GROUP BY queue, task_type
+), session AS MATERIALIZED (
+    SELECT alive.id, alive.drain_requested, seen.now
+    FROM seen
+    JOIN scheduler.worker_sessions AS alive ON alive.id = seen.id
+    WHERE alive.state = 'ALIVE' AND EXISTS (SELECT FROM lane)
+    FOR SHARE OF alive
 ), chosen AS MATERIALIZED (
     SELECT picked.id, picked.is_limited, row_number() OVER (ORDER BY picked.claim_at NULLS FIRST, picked.id) AS place
     FROM (
         SELECT picked.id, picked.is_limited, picked.claim_at
         FROM lane
+        CROSS JOIN session
         CROSS JOIN LATERAL (
             SELECT run.id, run.limit_key_ids IS NOT NULL AS is_limited, run.claim_at
             FROM scheduler.task_runs AS run
             WHERE run.status = 'DISPATCHED' AND run.assigned_to IS NULL AND run.queue = lane.queue
               AND run.task_type = lane.task_type
             ORDER BY run.claim_at NULLS FIRST, run.id
-            LIMIT lane.share
+            -- Not before the session is locked, and nothing for one that was told so meanwhile.
+            LIMIT CASE WHEN session.drain_requested THEN 0 ELSE lane.share END
             FOR NO KEY UPDATE SKIP LOCKED
         ) AS picked
         UNION ALL
@@ -69,7 +77,7 @@ WITH session AS MATERIALIZED (
             FROM scheduler.task_runs AS run
             WHERE run.status = 'DISPATCHED' AND run.assigned_to = session.id
             ORDER BY run.claim_at, run.id
-            LIMIT lane.share
+            LIMIT CASE WHEN session.drain_requested THEN 0 ELSE lane.share END
             FOR NO KEY UPDATE SKIP LOCKED
         ) AS picked
         WHERE lane.queue IS NULL
@@ -94,6 +102,7 @@ SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, cl
              WHERE is_limited
                AND place < coalesce((SELECT min(place) FROM chosen WHERE NOT is_limited AND place > %(limit)s),
                                     place + 1)) AS limited
-FROM session
+FROM seen
 LEFT JOIN claimed ON true
+WHERE NOT EXISTS (SELECT FROM lane) OR EXISTS (SELECT FROM session)
 ORDER BY claimed.claim_at NULLS FIRST, claimed.id

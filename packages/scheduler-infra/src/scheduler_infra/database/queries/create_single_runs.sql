@@ -6,6 +6,9 @@
 -- meanwhile comes after the runs that are made here.
 -- They come as JSON because PostgreSQL expects as many rows of that whatever is in it: of arrays it would find a plan for
 -- the given lengths cheaper than the general one, and plan each statement anew, which takes longer than to carry it out.
+-- With a channel_prefix, the emptiest sessions that can take the lane that all of these have in common are notified at the
+-- commit, as many as have places for `ring_runs` runs: is_rung says that nobody else is to be rung for them. Not so when
+-- they are of several lanes, or when of many sessions the sixteen that were looked at have too few free places.
 WITH wish AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(wanted)s::jsonb)
         AS wish(ordinal integer, task_id bigint, task_version_id bigint, parameters text, trace_context text)
@@ -47,5 +50,34 @@ WITH wish AS MATERIALIZED (
     CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS moment
     ORDER BY run.ordinal
     RETURNING id, flow_id, task_id, status, queue, task_type, scheduled_at
+), lane AS MATERIALIZED (
+    SELECT min(run.queue) AS queue, min(run.task_type) AS task_type
+    FROM run
+    WHERE %(channel_prefix)s::text IS NOT NULL
+    HAVING min(run.queue) = max(run.queue) AND min(run.task_type) = max(run.task_type)
+), able AS MATERIALIZED (
+    SELECT session.id, session.places, random() AS chance
+    FROM lane
+    JOIN scheduler.worker_sessions AS session
+        ON lane.queue = ANY(session.queues) AND lane.task_type = ANY(session.task_types)
+    WHERE session.state = 'ALIVE' AND NOT session.draining AND session.lease_expires_at > clock_timestamp()
+    ORDER BY chance
+    LIMIT 16
+), free AS MATERIALIZED (
+    SELECT able.id, able.places - held.runs AS places,
+           sum(able.places - held.runs) OVER emptiest AS places_so_far
+    FROM able
+    CROSS JOIN LATERAL (SELECT count(*) AS runs FROM scheduler.task_runs AS run
+                        WHERE run.session_id = able.id AND run.status = 'RUNNING') AS held
+    WHERE able.places > held.runs
+    WINDOW emptiest AS (ORDER BY able.places - held.runs DESC, able.chance ROWS UNBOUNDED PRECEDING)
+), ring AS MATERIALIZED (
+    SELECT count(pg_notify(%(channel_prefix)s::text || free.id, %(payload)s::text)) AS sessions,
+           coalesce(max(free.places_so_far), 0) >= %(ring_runs)s OR (SELECT count(*) FROM able) < 16 AS is_enough
+    FROM free
+    WHERE free.places_so_far - free.places < %(ring_runs)s
 )
-SELECT run.ordinal, made.* FROM made JOIN run ON run.id = made.id
+SELECT run.ordinal, made.*, ring.is_enough AND EXISTS (SELECT FROM lane) AS is_rung
+FROM made
+JOIN run ON run.id = made.id
+CROSS JOIN ring
