@@ -6,13 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import psycopg
-
 from benchmarks.dispatch_system import DispatchSystem, running_system
 from benchmarks.workloads.start_marks import VARIABLE, StartMarks
 from fixtures.broker import RabbitMQServer
 from fixtures.processes import SchedulerProcesses, wait_until
-from scheduler_infra.database import DatabaseConfig, resolve_url
 
 WORKERS = 2
 _RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -28,7 +25,6 @@ SELECT count(*) AS runs,
 FROM scheduler.task_runs WHERE task_id = %(task_id)s AND id > %(after)s
 """
 _WORKERS_AT_ONCE = 10
-_CONNECTIONS = b"ALTER SYSTEM SET max_connections = 500"
 _NEWEST = "SELECT coalesce(max(id), 0) FROM scheduler.task_runs"
 
 
@@ -68,18 +64,29 @@ class BenchSystem:
         for run_id in self.trigger(name, count):
             self.processes.wait_for_run(run_id)
 
+    def warm_up_workers(self, job: str = NO_OP) -> None:
+        """Let each worker carry out this job once, whichever would have taken it."""
+        self.create_task("every-worker", job, broadcast=True)
+        self.warm_up("every-worker", 1)
+
     def newest_run(self) -> int:
         """The greatest id of a run so far."""
         newest: int = self.system.number(_NEWEST)
         return newest
 
     def recount(self, task_id: int, after: int, runs: int, seconds: float = 300) -> Recount:
-        """Wait until the runs of a task beyond that id are there and completed; AssertionError unless each at once."""
+        """Wait until the runs of a task beyond that id are there and completed; AssertionError unless each at once.
+
+        They are counted only when no run is left: counting takes longer than carrying out thousands.
+        """
 
         def counts() -> Any:
             return self.system.rows(_COUNTS, task_id=task_id, after=after)[0]
 
-        wait_until(lambda: counts()[1] >= runs, seconds, f"{runs} completed runs", describe=lambda: str(counts()))
+        def are_completed() -> bool:
+            return not self.system.has_unfinished() and counts()[1] >= runs
+
+        wait_until(are_completed, seconds, f"{runs} completed runs", describe=lambda: str(counts()))
         found, completed, odd, sessions, started, ended = counts()
         assert (found, completed, odd) == (runs, runs, 0), f"runs, completed, odd: {found, completed, odd}"
         return Recount(sessions, started, ended)
@@ -97,9 +104,6 @@ def bench_system(
         processes = SchedulerProcesses(directory)
         if rabbitmq:
             processes.environment["SCHEDULER_MESSAGE_QUEUE__URL"] = stack.enter_context(_broker(directory))
-        if workers > _WORKERS_AT_ONCE:
-            stack.callback(processes.end_all)
-            _allow_connections(processes)
         marks = directory / "marks"
         found = StartMarks(marks)
         system = stack.enter_context(running_system(processes, places, **{VARIABLE: str(marks), **settings}))
@@ -121,13 +125,3 @@ def _broker(directory: Path) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
-
-
-def _allow_connections(processes: SchedulerProcesses) -> None:
-    """Let the database have more connections than the embedded one allows by itself."""
-    database = processes.start("scheduler", "up", "--only", "postgresql", name="preparing")
-    database.wait_for_output("Scheduler is ready")
-    with psycopg.connect(resolve_url(DatabaseConfig(), processes.state_dir), autocommit=True) as connection:
-        connection.execute(_CONNECTIONS)
-    database.stop()
-    processes.started.clear()

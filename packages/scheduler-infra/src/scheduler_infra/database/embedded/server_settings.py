@@ -11,7 +11,8 @@ _SETTINGS: dict[str, str] = {
     "port": "5432",
     "unix_socket_permissions": "0777",
     "password_encryption": "scram-sha-256",
-    "max_connections": "200",
+    # A hundred workers have three each; room for one costs some 50 kB of shared memory.
+    "max_connections": "500",
     # Truth needs these; they are the defaults, said aloud.
     "fsync": "on",
     "synchronous_commit": "on",
