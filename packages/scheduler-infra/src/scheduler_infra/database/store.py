@@ -44,6 +44,7 @@ from scheduler_infra.database.database_error import translate, translated
 from scheduler_infra.database.dispatch_repository import PostgresDispatchRepository
 from scheduler_infra.database.dispatcher_repository import PostgresDispatcherRepository
 from scheduler_infra.database.explanation_repository import PostgresExplanationRepository
+from scheduler_infra.database.flat_lists import FlatListDumper
 from scheduler_infra.database.flow_repository import PostgresFlowRepository
 from scheduler_infra.database.flow_view_repository import PostgresFlowViewRepository
 from scheduler_infra.database.idempotency_repository import PostgresIdempotencyRepository
@@ -294,6 +295,7 @@ async def open_pool(
         settings["plan_cache_mode"] = "force_generic_plan"
 
     async def configure(connection: AsyncConnection[Any]) -> None:
+        connection.adapters.register_dumper(list, FlatListDumper)
         if isinstance(connection, ScopedConnection):
             await connection.scope(settings)
             return
