@@ -101,7 +101,8 @@ def _write(lines: Sequence[str], out: Path | None) -> None:
 
 
 def _write_docs(results: Sequence[Result], tables: str) -> None:
-    repetitions = max((median.repetitions for median in medians(results).values()), default=0)
+    counts = sorted({median.repetitions for median in medians(results).values()})
+    repetitions = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "0"
     versions = [re.sub(r"(\[.*])?==", " ", pins[0]) for pins in PINS.values()]
     said = (
         f"Written by `make bench-compare` on {datetime.now(UTC):%Y-%m-%d}: medians of {repetitions}, the lowest and "
