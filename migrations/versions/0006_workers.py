@@ -39,9 +39,36 @@ ALTER TABLE scheduler.worker_sessions
     ADD COLUMN drain_requested boolean NOT NULL DEFAULT false,
     ADD COLUMN load jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN python_version text NOT NULL DEFAULT '';
+
+-- Waiting runs of streams that sessions may take, named by a dispatcher. The runs themselves are not written for that, and
+-- say by their status and stream whether a grant still holds.
+CREATE TABLE scheduler.run_grants (
+    session_id bigint NOT NULL,
+    stream_id bigint NOT NULL,
+    granted_at timestamptz NOT NULL,
+    run_ids bigint[] NOT NULL,
+    CONSTRAINT pk_run_grants PRIMARY KEY (session_id, stream_id, granted_at)
+);
+-- What is granted to sessions that take runs, and not taken yet. OFFSET keeps it to one look by key for each run, whatever
+-- the statistics of these fast-changing tables say.
+CREATE VIEW scheduler.granted_runs AS
+SELECT run_grants.session_id, run_grants.stream_id, run_grants.granted_at, run.id, run.claim_at, run.queue, run.task_type
+FROM scheduler.run_grants
+JOIN scheduler.worker_sessions AS session
+    ON session.id = run_grants.session_id AND session.state = 'ALIVE' AND NOT session.draining
+CROSS JOIN LATERAL unnest(run_grants.run_ids) AS named(run_id)
+CROSS JOIN LATERAL (
+    SELECT task_runs.id, task_runs.claim_at, task_runs.queue, task_runs.task_type
+    FROM scheduler.task_runs
+    WHERE task_runs.id = named.run_id
+      AND CASE task_runs.status WHEN 'PENDING' THEN task_runs.stream_id = run_grants.stream_id ELSE false END
+    OFFSET 0
+) AS run;
 """
 
 DOWNGRADE = """
+DROP VIEW scheduler.granted_runs;
+DROP TABLE scheduler.run_grants;
 ALTER TABLE scheduler.worker_sessions DROP COLUMN drain_requested, DROP COLUMN load, DROP COLUMN python_version;
 ALTER TABLE scheduler.task_run_logs DROP COLUMN line_offsets, DROP COLUMN first_line, DROP COLUMN first_byte;
 DROP INDEX scheduler.idx_task_runs_start_before;

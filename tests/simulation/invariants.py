@@ -99,7 +99,7 @@ def _moves(facts: _Facts) -> Iterator[str]:
             before, after = TaskRunStatus(move.before), TaskRunStatus(move.after)
             if before is not after and after not in _moves_from(before):
                 yield f"run {run_id} moved from {before} to {after}"
-            started = int(after is TaskRunStatus.RUNNING and before is TaskRunStatus.DISPATCHED)
+            started = int(after is TaskRunStatus.RUNNING and before is not after)
             if move.attempt - move.attempt_before != started:
                 yield f"run {run_id} moved from {before} to {after} with attempts {move.attempt_before}, {move.attempt}"
             if move.cancel_requested and after is TaskRunStatus.PENDING and before is TaskRunStatus.RUNNING:

@@ -13,7 +13,7 @@ _SHARE = 0.4
 
 def kind_of(statement: str) -> str | None:
     """Which of KINDS a change is, by the statement that makes it stay; None for others."""
-    if "claim_runs" in statement or "claim_limited_runs" in statement:
+    if any(claim in statement for claim in ("claim_runs", "claim_granted_runs", "claim_limited_runs")):
         return "claims"
     if "finish_runs" in statement:
         return "finishes"

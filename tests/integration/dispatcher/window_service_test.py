@@ -36,6 +36,11 @@ def rows(url: str, statement: str, **parameters: Any) -> list[Any]:
         return connection.execute(statement.encode(), parameters).fetchall()
 
 
+def granted(url: str) -> list[Any]:
+    """Runs that are granted and not taken, each with its session."""
+    return rows(url, "SELECT id, session_id FROM scheduler.granted_runs ORDER BY id")
+
+
 async def test_dispatcher_integration_a_limit_bounds_runs_by_key_and_frees_with_their_ends(
     store: Store, database_url: str
 ) -> None:
@@ -354,11 +359,13 @@ async def test_dispatcher_integration_a_worker_that_does_not_take_its_run_loses_
     [run_id] = await trigger(store, task)
     window = build_window(store, dispatch_timeout_seconds=5.0)
     await window.look()
-    assert rows(database_url, "SELECT assigned_to FROM scheduler.task_runs") == [(stuck,)]
+    assert granted(database_url) == [(run_id, stuck)]
     assert await claim(store, other) == []
-    rows(database_url, "UPDATE scheduler.task_runs SET offered_at = now() - interval '6 s' RETURNING id")
     await window.look()
-    assert rows(database_url, "SELECT assigned_to FROM scheduler.task_runs") == [(other,)]
+    assert granted(database_url) == [(run_id, stuck)]
+    rows(database_url, "UPDATE scheduler.run_grants SET granted_at = granted_at - interval '6 s' RETURNING 1")
+    await window.look()
+    assert granted(database_url) == [(run_id, other)]
     assert await claim(store, stuck) == []
     assert [run.id for run in await claim(store, other)] == [run_id]
 
@@ -480,7 +487,7 @@ async def test_dispatcher_integration_the_dispatchers_strategy_gates_what_is_mad
     [run_id] = await trigger(store, task)
     assert await status_of(store, run_id) is TaskRunStatus.PENDING
     await window.look()
-    assert rows(database_url, "SELECT assigned_to FROM scheduler.task_runs") == [(session_id,)]
+    assert granted(database_url) == [(run_id, session_id)]
     await build_window(store).look()
     [plain] = await trigger(store, task)
     assert await status_of(store, plain) is TaskRunStatus.DISPATCHED

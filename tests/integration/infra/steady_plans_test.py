@@ -21,6 +21,10 @@ _ORDERED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"session_id": 1, "queues": ["default"], "task_types": ["python"], "limit": 10, "look": 10, "now": None},
         ("idx_task_runs_claim", "idx_task_runs_assigned_to"),
     ),
+    "claim_granted_runs": (
+        {"session_id": 1, "queues": ["default"], "task_types": ["python"], "limit": 10, "look": 10, "now": None},
+        ("idx_task_runs_claim", "idx_task_runs_assigned_to", "pk_task_runs", "pk_run_grants"),
+    ),
     "lock_admissible_runs": ({"limit": 10, "now": None}, ("idx_task_runs_not_before_id",)),
     "lock_gated_runs": ({"limit": 10, "but": [], "only": None, "now": None}, ("idx_task_runs_gated_not_before",)),
     "window_heads": ({"stream_ids": [1], "counts": [10], "now": None}, ("idx_task_runs_stream_id_waiting",)),

@@ -82,29 +82,60 @@ def test_dispatcher_unit_memory_does_not_grow_for_ever(frozen_clock: FrozenClock
     assert (second.turn, second.recent_types) == (2, frozenset({"shell"}))
 
 
-def test_dispatcher_unit_memory_gives_ahead_what_is_taken_at_once(frozen_clock: FrozenClock) -> None:
-    """Who took 20 runs a second takes 8 beyond its places within two fifths of one; never more than it has places."""
+def test_dispatcher_unit_memory_gives_ahead_what_ends_at_once(frozen_clock: FrozenClock) -> None:
+    """Where 20 runs a second end 8 are given beyond the places; ten times the places at most."""
     memory = SessionMemory(frozen_clock, 10.0)
-    views = [build_view(1, places=20), build_view(2, places=3), build_view(3, places=20)]
+    views = [build_view(1, places=20), build_view(2, places=1), build_view(3, places=20)]
     for _ in range(40):
         memory.apply(views)
-        for session_id in (1, 2):
+        for session_id in (1, *[2] * 20):
             memory.chosen(session_id)
         frozen_clock.advance(0.05)
-    assert [view.ahead for view in memory.apply(views)] == [8, 3, 0]
+    assert [view.ahead for view in memory.apply(views)] == [8, 10, 0]
     frozen_clock.advance(3.0)
     assert [view.ahead for view in memory.apply(views)] == [0, 0, 0]
 
 
-def test_dispatcher_unit_memory_gives_nothing_ahead_to_who_takes_nothing(frozen_clock: FrozenClock) -> None:
-    """What was given and is not taken yet says nothing of a pace, and neither does what was recalled."""
+def test_dispatcher_unit_memory_knows_a_pace_after_one_look(frozen_clock: FrozenClock) -> None:
+    """Two that ended within the first 50 ms are 40 a second: that nothing is known before counts for nothing."""
     memory = SessionMemory(frozen_clock, 10.0)
     memory.apply([build_view(1, places=20)])
-    for assigned in range(1, 20):
+    for _ in range(5):
+        memory.chosen(1)
+    frozen_clock.advance(0.05)
+    (view,) = memory.apply([build_view(1, places=20, running=2, assigned=1)])
+    assert view.ahead == 16
+
+
+def test_dispatcher_unit_memory_gives_nothing_ahead_to_who_ends_nothing(frozen_clock: FrozenClock) -> None:
+    """Runs that were given or have begun say nothing of a pace, and neither does what was recalled."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    memory.apply([build_view(1, places=20)])
+    for held in range(1, 20):
         memory.chosen(1)
         frozen_clock.advance(0.01)
-        (view,) = memory.apply([build_view(1, places=20, assigned=assigned)])
+        (view,) = memory.apply([build_view(1, places=20, assigned=held % 2, running=held - held % 2)])
         assert view.ahead == 0
     memory.missed(1)
     (view,) = memory.apply([build_view(1, places=20)])
     assert view.ahead == 0
+
+
+def test_dispatcher_unit_memory_gives_more_ahead_where_looks_come_late(frozen_clock: FrozenClock) -> None:
+    """What lasts until the fourth look, also where a ring made one of them come soon; two seconds at most."""
+    memory = SessionMemory(frozen_clock, 10.0)
+
+    def ahead(seconds: float) -> int:
+        (view,) = memory.apply([build_view(1, places=20)])
+        for _ in range(round(20 * seconds)):
+            memory.chosen(1)
+        frozen_clock.advance(seconds)
+        return view.ahead
+
+    for _ in range(20):
+        ahead(0.25)
+    assert ahead(0.05) == 20
+    assert ahead(0.25) == 16
+    for _ in range(20):
+        ahead(0.9)
+    assert ahead(0.9) == 40

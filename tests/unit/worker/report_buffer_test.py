@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
@@ -39,6 +40,7 @@ class FakeRuns:
         self.claimable: list[CreatedRun] = []
         self.is_later = False
         self.awaited: set[int] = set()
+        self.gated: set[int] = set()
         self.status: TaskRunStatus | None = None
 
     async def finish(self, session_id: int, finished: Sequence[FinishedRun]) -> list[RunChange]:
@@ -49,7 +51,12 @@ class FakeRuns:
         if any(run.result in self.refused for run in finished):
             raise RepositoryError("the value is refused")
         return [
-            RunChange(run.run_id, self.status or run.status, run.needs_settlement or run.run_id in self.awaited)
+            RunChange(
+                run.run_id,
+                self.status or run.status,
+                run.needs_settlement or run.run_id in self.awaited,
+                run.run_id in self.gated,
+            )
             for run in finished
         ]
 
@@ -309,3 +316,19 @@ async def test_report_comes_after_the_output_and_whatever_becomes_of_that(
     await asyncio.wait_for(bench.buffer.drained(), 30)
 
     assert (bench.run_logs.stored, bench.reported) == (stored, [[1]])
+
+
+async def test_worker_unit_room_is_told_only_where_nothing_more_is_granted(bench: Bench) -> None:
+    """The end of a gated run rings dispatchers, unless more was granted to its session when it was claimed."""
+    bench.runs.gated = {1, 2, 3}
+    for run_id, granted_left in ((1, 1), (2, 1), (3, 0)):
+        bench.live_runs.add(msgspec.structs.replace(build_claimed(run_id), granted_left=granted_left), 0.0)
+    for run_id in (1, 2):
+        bench.end(run_id)
+    bench.live_runs.add(msgspec.structs.replace(build_claimed(4), granted_left=1), 0.0)
+    bench.end(4)
+    await bench.buffer.drained()
+    assert (bench.reported, bench.wire.rung) == ([[1, 2, 4]], [])
+    bench.end(3)
+    await bench.buffer.drained()
+    assert bench.wire.rung == [DISPATCHERS]

@@ -50,9 +50,13 @@ class Runs:
         self.asked_for_versions = asyncio.Event()
         self.is_away = False
         self.parameters: dict[int, dict[str, Any]] = {}
+        self.claims: list[bool] = []
 
-    async def claim(self, session_id: int, lanes: Sequence[Lane], limit: int) -> list[ClaimedRun]:
+    async def claim(
+        self, session_id: int, lanes: Sequence[Lane], limit: int, *, has_grants: bool = False
+    ) -> list[ClaimedRun]:
         """Give what waits."""
+        self.claims.append(has_grants)
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return taken
 
@@ -464,6 +468,19 @@ async def test_run_fails_a_run_whose_executor_gives_no_outcome() -> None:
     await running
     assert [run.status for run in runs.finished] == [TaskRunStatus.FAILED]
     assert "it gave a NoneType instead of a RunOutcome" in str(runs.finished[0].error)
+
+
+async def test_run_asks_for_granted_runs_at_once_as_long_as_it_gets_some() -> None:
+    """Whose last claim had to do with grants says so in the next one, and no more after one that had not."""
+    runs = Runs(build_claimed(1, granted_left=1), build_claimed(2, granted_left=0), build_claimed(3), build_claimed(4))
+    stage = Stage(runs, at_once, max_concurrent_tasks=1)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: len(runs.finished) == 4)
+
+    stage.stopping.set()
+    await running
+    assert runs.claims[:4] == [False, True, True, False]
 
 
 async def test_run_reads_the_inputs_of_all_claimed_runs_at_once() -> None:

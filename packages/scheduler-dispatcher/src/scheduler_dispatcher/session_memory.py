@@ -15,8 +15,15 @@ _TYPES_MAX: Final = 16
 # What a session is expected to take within so many seconds is given to it beyond its places: a little more than lies
 # between the end of a run and the start of the next one, when that is given because of it.
 _AHEAD_SECONDS: Final = 0.4
+# On a machine so busy that looks come late: what lasts until the fourth of them, but no longer than that.
+_AHEAD_LOOKS: Final = 4
+_AHEAD_SECONDS_MAX: Final = 2.0
+# However short its runs are: what is given to a session that stops waits until it is missed.
+_AHEAD_PLACES: Final = 10
 # Over about how long a session's pace is taken.
 _PACE_SECONDS: Final = 0.3
+# After so long without a look the pace begins anew.
+_FORGOTTEN_SECONDS: Final = 1.0
 
 
 class SessionMemory:
@@ -35,13 +42,17 @@ class SessionMemory:
         self._types: dict[int, list[str]] = {}
         self._missed: dict[int, float] = {}
         self._paces: dict[int, _Pace] = {}
+        self._looked_at = -_FORGOTTEN_SECONDS
+        self._look_seconds = 0.0
 
     def apply(self, views: Sequence[WorkerView]) -> list[WorkerView]:
         """The views with what is remembered, without those that are not to be offered now; the given ones stay."""
         now = self._clock.monotonic()
+        ahead_seconds = self._ahead_seconds(now)
         self._missed = {session_id: until for session_id, until in self._missed.items() if until > now}
         self._paces = {
-            view.session_id: (self._paces.get(view.session_id) or _Pace(now)).seen(view.assigned, now) for view in views
+            view.session_id: (self._paces.get(view.session_id) or _Pace(now)).seen(view.running + view.assigned, now)
+            for view in views
         }
         trusted = [view for view in views if view.session_id not in self._missed]
         offered = [view for view in views if view.session_id not in self._missed or not _is_covered(view, trusted)]
@@ -50,10 +61,20 @@ class SessionMemory:
                 view,
                 turn=self._turns.get(view.session_id, 0),
                 recent_types=view.recent_types.union(self._types.get(view.session_id, ())),
-                ahead=min(view.places, math.floor(self._paces[view.session_id].per_second * _AHEAD_SECONDS)),
+                ahead=min(
+                    _AHEAD_PLACES * view.places, math.floor(self._paces[view.session_id].per_second * ahead_seconds)
+                ),
             )
             for view in offered
         ]
+
+    def _ahead_seconds(self, now: float) -> float:
+        seconds = now - self._looked_at
+        self._looked_at = now
+        if seconds <= _FORGOTTEN_SECONDS:
+            # That one look came soon, because of a ring, does not mean that the next one will.
+            self._look_seconds = max(seconds, 0.8 * self._look_seconds)
+        return min(max(_AHEAD_SECONDS, _AHEAD_LOOKS * self._look_seconds), _AHEAD_SECONDS_MAX)
 
     def chosen(self, session_id: int, task_type: str | None = None) -> None:
         """A run, of this type where that is known, is given to the session."""
@@ -79,19 +100,34 @@ class SessionMemory:
 
 
 class _Pace:
-    """How many runs a second a session takes, by what it was given and what of that it still has not taken."""
+    """How many runs a second end at a session, by what it was given and what of that it still holds.
+
+    Runs that begin say nothing: a session with free places takes long ones as fast as short ones.
+    """
 
     def __init__(self, now: float) -> None:
         self.per_second = 0.0
         self.given = 0
+        self._mean = 0.0
+        self._held = 0
+        self._known_seconds = 0.0
         self._seen_at = now
 
-    def seen(self, untaken: int, now: float) -> "_Pace":
-        """At this moment so many of those given are not taken; the pace is a mean in which the past fades."""
-        taken, self.given = max(0, self.given - untaken), untaken
-        fading = math.exp((self._seen_at - now) / _PACE_SECONDS)
-        self.per_second = self.per_second * fading + taken / _PACE_SECONDS
+    def seen(self, held: int, now: float) -> "_Pace":
+        """At this moment it holds so many runs, taken or not; the pace is a mean in which the past fades."""
+        seconds = now - self._seen_at
+        ended, self.given, self._held = max(0, self._held + self.given - held), 0, held
         self._seen_at = now
+        if seconds <= 0:
+            self._held += ended
+        elif seconds > _FORGOTTEN_SECONDS:
+            self._mean = self._known_seconds = self.per_second = 0.0
+        else:
+            fading = math.exp(-seconds / _PACE_SECONDS)
+            self._mean = self._mean * fading + ended / seconds * (1.0 - fading)
+            self._known_seconds += seconds
+            # The mean began with nothing, which is not what the session did before.
+            self.per_second = self._mean / (1.0 - math.exp(-self._known_seconds / _PACE_SECONDS))
         return self
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from scheduler_core.decisions.placement_rules import Workers, is_served, needs_placement, place
+from scheduler_core.decisions.placement_rules import Workers, is_granted, is_served, needs_placement, place
 from scheduler_core.decisions.window_rules import Windows, plan_window, wanted_heads
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import CreatedRun
@@ -26,6 +26,9 @@ _FORGET_BATCH: Final = 1000
 _HELD_SECONDS: Final = 0.05
 # How often is looked whether the dispatchers' strategy is noted as this one has it: another one may have noted its own.
 _TELL_SECONDS: Final = 5.0
+# How soon is looked again for sessions whose runs are short, so that they ring only where they are left with none: a
+# quarter of the time that what is granted ahead lasts.
+_GRANT_SECONDS: Final = 0.1
 # How often is looked for what was not taken, however often it rings.
 _RECALL_SECONDS: Final = 0.25
 
@@ -85,11 +88,12 @@ class WindowService:
             released: Sequence[tuple[CreatedRun, int | None]] = ()
             if todo.has_streams or todo.has_unsorted:
                 waits.append(await self._recall(work, self._config.dispatch_timeout_seconds))
-                plan, released = await self._release(work)
+                plan, released, is_fast = await self._release(work)
+                waits.append(_GRANT_SECONDS if is_fast else None)
             await self._forget(work)
         if has_ended:
             await self._ringer.ring_dispatchers()
-        await self._ring(released)
+        await self._ring(plan, released)
         waits.append(plan.seconds_to_next)
         return 0.0 if is_more else max(0.0, min(seconds for seconds in waits if seconds is not None))
 
@@ -113,20 +117,31 @@ class WindowService:
             dispatcher_metrics.runs_recalled.add(1)
         return None
 
-    async def _release(self, work: UnitOfWork) -> tuple[WindowPlan, Sequence[tuple[CreatedRun, int | None]]]:
+    async def _release(self, work: UnitOfWork) -> tuple[WindowPlan, Sequence[tuple[CreatedRun, int | None]], bool]:
+        """What was decided, what is claimable by that, and whether sessions will soon take all that is granted."""
         facts = await work.dispatch.facts()
-        windows = Windows(facts, size=self._config.window, background_share=self._config.background_share)
-        workers = Workers(self._memory.apply(facts.workers))
         default = self._strategies.default_name
+        views = self._memory.apply(facts.workers)
+        windows = Windows(
+            facts,
+            size=self._config.window,
+            background_share=self._config.background_share,
+            is_granted=lambda stream: is_granted(stream, default),
+            takers=views,
+        )
+        workers = Workers(views)
 
         def needs_choice(stream: Stream) -> bool:
             return needs_placement(stream.key, default)
 
+        is_fast = any(view.ahead for view in views) and any(
+            stream.head_at is not None and windows.is_granted(stream) for stream in facts.streams
+        )
         wanted = wanted_heads(
             facts, windows, lambda stream: is_served(stream.key, default, workers, self._strategies.get)
         )
         if not wanted:
-            return plan_window(facts, windows, {}, _nobody, needs_choice), []
+            return plan_window(facts, windows, {}, _nobody, needs_choice), [], is_fast
         heads = await work.dispatch.heads(wanted)
 
         def choose(run: Placement) -> int | None:
@@ -137,13 +152,16 @@ class WindowService:
 
         plan = plan_window(facts, windows, heads, choose, needs_choice)
         released = await work.dispatch.release(plan) if plan.releases else []
-        if released:
-            dispatcher_metrics.runs_admitted.add(len(released))
-        return plan, released
+        granted = sum(release.granted_of is not None for release in plan.releases)
+        if released or granted:
+            dispatcher_metrics.runs_admitted.add(len(released) + granted)
+        return plan, released, is_fast
 
-    async def _ring(self, released: Sequence[tuple[CreatedRun, int | None]]) -> None:
+    async def _ring(self, plan: WindowPlan, released: Sequence[tuple[CreatedRun, int | None]]) -> None:
         await self._ringer.ring_workers(run for run, session_id in released if session_id is None)
-        await self._ringer.ring_sessions({session_id for _, session_id in released if session_id is not None})
+        chosen = {session_id for _, session_id in released}
+        chosen |= {release.session_id for release in plan.releases if release.granted_of is not None}
+        await self._ringer.ring_sessions({session_id for session_id in chosen if session_id is not None})
 
     async def _forget(self, work: UnitOfWork) -> None:
         now = self._clock.monotonic()

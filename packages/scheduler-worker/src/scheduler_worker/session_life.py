@@ -111,6 +111,7 @@ class SessionLife:
         self._heartbeat = heartbeat(self)
         self._is_looking = True
         self._may_hold_unknown = False
+        self._has_grants = False
         self._is_told_lost = False
         self._failure: Exception | None = None
         self._stopping = False
@@ -254,13 +255,15 @@ class SessionLife:
         self._live_runs.claim_started()
         try:
             async with self._store.autocommit() as work:
-                claimed = await work.task_runs.claim(self.session_id, self._lanes, limit)
+                claimed = await work.task_runs.claim(self.session_id, self._lanes, limit, has_grants=self._has_grants)
                 # Held from this moment, before anything else can fail or a renewal is compared.
                 now = self._clock.monotonic()
                 for run in claimed:
                     self._live_runs.add(run, now)
         finally:
             self._live_runs.claim_ended()
+        # Granted runs come one after another; a claim that finds none goes back to the cheaper statement.
+        self._has_grants = any(run.granted_left is not None for run in claimed)
         if claimed:
             count_claimed(len(claimed))
         return claimed

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from fixtures.dispatch_views import build_placement, build_view, build_views
-from scheduler_core.decisions.placement_rules import Workers, needs_placement, place
+from scheduler_core.decisions.placement_rules import Workers, is_granted, needs_placement, place
 from scheduler_core.interfaces import DispatchStrategy
-from scheduler_core.models.dispatch import Placement, StreamKey, WorkerView
+from scheduler_core.models.dispatch import Placement, Stream, StreamKey, WorkerView
 
 
 class NamedStrategy(DispatchStrategy):
@@ -175,3 +175,25 @@ def test_core_unit_place_brings_the_snapshot_up_to_date() -> None:
     first = NamedStrategy("first")
     workers = Workers([*build_views([8, 9])])
     assert place([build_placement(number) for number in range(5)], workers, lambda _: first) == [1, 1, 2, None, None]
+
+
+@pytest.mark.parametrize(
+    ("key", "default", "expected"),
+    [
+        ({}, "shared", False),
+        ({}, "random", True),
+        ({"strategy": "round_robin"}, "shared", True),
+        ({"strategy": "consistent_hash", "hash_value": "a"}, "shared", True),
+        ({"required_tags": ("gpu",)}, "shared", True),
+        ({"resources": (("gpu", 1.0),)}, "shared", True),
+        ({"strategy": "random", "limits": ((1, ""),)}, "shared", False),
+        ({"strategy": "random", "fairness_key": "a"}, "shared", False),
+        ({"strategy": "random", "background": True}, "shared", False),
+        ({"strategy": "random", "queue": "@w1"}, "shared", False),
+    ],
+)
+def test_core_unit_runs_with_a_chosen_worker_alone_are_granted(
+    key: dict[str, Any], default: str, expected: bool
+) -> None:
+    """Permits, turns and the background need a run that is claimable; nobody is chosen for a worker's own queue."""
+    assert is_granted(Stream(id=1, key=stream(**key)), default) is expected

@@ -55,6 +55,17 @@ def test_core_unit_window_is_as_large_as_the_places_and_counts_what_is_claimable
     assert len(planned(facts, size=16).releases) == 1
 
 
+def test_core_unit_granted_runs_have_a_window_of_their_own() -> None:
+    """All that the workers take now and at once, less what is granted already; others of the lane keep their room."""
+    streams = (stream(1, strategy="random", claimable=4), stream(2, claimable=5))
+    facts = WindowFacts(now=NOON, streams=streams, workers=(worker(20),))
+    options: dict[str, Any] = {"is_granted": lambda each: each.id == 1, "takers": (worker(20, ahead=10),)}
+    plan = planned(facts, **options)
+    assert Counter(release.granted_of for release in plan.releases) == {1: 26, None: 15}
+    assert {release.run_id // 1000 for release in plan.releases if release.granted_of} == {1}
+    assert Counter(release.granted_of for release in planned(facts, size=8, **options).releases) == {1: 4, None: 3}
+
+
 @pytest.mark.parametrize("weights", [(1, 2, 4), (1, 1, 1), (5, 1, 0.5)])
 def test_core_unit_keys_are_served_by_their_weights(weights: tuple[float, ...]) -> None:
     """Over many windows each key's runs are served in proportion, to within one run."""

@@ -121,11 +121,11 @@ def test_transitions_name_every_status_once() -> None:
 
 def test_check_move_to_says_which_move_is_illegal() -> None:
     """The error names both statuses."""
-    with pytest.raises(IllegalTransitionError, match="from PENDING to RUNNING"):
-        S.PENDING.check_move_to(S.RUNNING)
+    with pytest.raises(IllegalTransitionError, match="from COMPLETED to RUNNING"):
+        S.COMPLETED.check_move_to(S.RUNNING)
 
 
 def test_transitions_let_no_run_start_without_admission() -> None:
-    """RUNNING is reached from DISPATCHED alone, and no run moves to where it already is."""
-    assert [source for source in TaskRunStatus if S.RUNNING in TRANSITIONS[source]] == [S.DISPATCHED]
+    """RUNNING is reached from DISPATCHED, or from PENDING by a grant, and no run moves to where it already is."""
+    assert [source for source in TaskRunStatus if S.RUNNING in TRANSITIONS[source]] == [S.PENDING, S.DISPATCHED]
     assert not any(source in TRANSITIONS[source] for source in TaskRunStatus)

@@ -72,7 +72,7 @@ def facts_of(case: RunCase) -> RunFacts:
 
 def _found(run: RunSituation, facts: RunFacts) -> list[Blocker]:
     """Who has begun or ended is kept by nothing. A group is never claimed, nor is a run that will become one."""
-    if run.status is TaskRunStatus.DISPATCHED:
+    if run.is_claimable:
         # Its admission has been decided, under locks; what has come since does not take it back.
         return blockers((*TURN, *PERMITS, *CLAIM), facts)
     if run.status is not TaskRunStatus.PENDING:

@@ -61,7 +61,7 @@ def _inputs(case: RunCase) -> Iterator[StoryPart]:
     if condition is not None and not run.expands and run.status is not TaskRunStatus.CANCELLED:
         if run.skip_reason is SkipReason.WHEN_FALSE:
             yield StoryPart(message=f"Its condition was false: {condition}")
-        elif run.attempt or run.group_size is not None or run.status is TaskRunStatus.DISPATCHED:
+        elif run.attempt or run.group_size is not None or run.is_claimable:
             yield StoryPart(message=f"Its condition was true: {condition}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from scheduler_core.interfaces.dispatch_strategy import DispatchStrategy
-from scheduler_core.models.dispatch import Placement, StreamKey, WorkerView
+from scheduler_core.models.dispatch import Placement, Stream, StreamClass, StreamKey, WorkerView
 from scheduler_core.models.dispatch_options import SHARED_STRATEGY
 
 HASH_STRATEGY = "consistent_hash"
@@ -115,6 +115,18 @@ def needs_placement(stream: StreamKey, default_strategy: str) -> bool:
         or stream.forbidden_tags
         or stream.resources
         or stream.hash_value is not None
+    )
+
+
+def is_granted(stream: Stream, default_strategy: str) -> bool:
+    """Whether its runs are named to sessions without being written: those with a chosen worker, and nothing else.
+
+    Permits, fairness and the background are decided of runs that are claimable.
+    """
+    return (
+        stream.stream_class is StreamClass.PLAIN
+        and not stream.key.limits
+        and needs_placement(stream.key, default_strategy)
     )
 
 

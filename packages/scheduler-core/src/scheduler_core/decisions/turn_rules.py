@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scheduler_core.decisions.limit_rules import seconds_to_start
-from scheduler_core.decisions.placement_rules import Workers, fits, instead_of_shared, needs_placement, takes
+from scheduler_core.decisions.placement_rules import (
+    Workers,
+    fits,
+    instead_of_shared,
+    is_granted,
+    needs_placement,
+    takes,
+)
 from scheduler_core.decisions.window_rules import FAR, Windows, plan_window, wanted_heads
 from scheduler_core.models import SHARED_STRATEGY, TaskRunStatus
 from scheduler_core.models.dispatch import Placement, Release, Stream, StreamClass, StreamKey, WindowFacts, WorkerView
@@ -29,7 +36,7 @@ class Foresight:
         self.system = system
         self._streams = {stream.id: stream for stream in window.streams}
         self._stream_of = {run_id: stream_id for stream_id, runs in heads.items() for run_id, _ in runs}
-        windows = Windows(window)
+        windows = _windows(window, system)
         self._rooms = {stream.id: max(0, windows.window_room(stream)) for stream in window.streams}
         self.views = _views(window, system)
         self._workers = Workers(self.views)
@@ -104,13 +111,13 @@ def foreseen_heads(window: WindowFacts, system: SystemFacts) -> dict[int, int]:
             chooser(stream.key, default) in system.dispatchers.strategies and bool(workers.eligible(stream.key))
         )
 
-    return wanted_heads(window, Windows(window), is_served)
+    return wanted_heads(window, _windows(window, system), is_served)
 
 
 def told_turn(run: RunSituation, situation: TurnSituation, foresight: Foresight) -> ToldTurn:
     """The turn of a gated run that waits."""
     key = situation.stream or _known_key(run)
-    is_pending = run.status is TaskRunStatus.PENDING
+    is_pending = run.status is TaskRunStatus.PENDING and not run.is_claimable
     needs_worker = needs_placement(key, foresight.default)
     strategy = chooser(key, foresight.default) if needs_worker else None
     stream = foresight.stream(situation.stream_id) if is_pending else None
@@ -191,6 +198,11 @@ def _known_key(run: RunSituation) -> StreamKey:
 
 def _is_to_be_sorted(run: RunSituation) -> bool:
     return run.waiting_on == 0 and run.is_due and not run.is_held and not run.expands and run.group_size is None
+
+
+def _windows(window: WindowFacts, system: SystemFacts) -> Windows:
+    default = system.dispatchers.strategy
+    return Windows(window, is_granted=lambda stream: is_granted(stream, default), takers=window.workers)
 
 
 def _is_live(session: SessionFacts) -> bool:

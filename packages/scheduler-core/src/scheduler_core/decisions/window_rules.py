@@ -14,7 +14,7 @@ from typing import Final
 
 from scheduler_core.decisions.limit_rules import headroom, seconds_to_start
 from scheduler_core.models import Lane
-from scheduler_core.models.dispatch import Placement, Release, Stream, StreamClass, WindowFacts, WindowPlan
+from scheduler_core.models.dispatch import Placement, Release, Stream, StreamClass, WindowFacts, WindowPlan, WorkerView
 
 PRIORITY_STEP: Final = timedelta(minutes=5)
 """How much waiting one step of priority is worth; scheduler.claim_at of the schema says the same."""
@@ -33,18 +33,31 @@ Choose = Callable[[Placement], int | None]
 
 
 class Windows:
-    """The room that is left: of each lane and class, and of each limit's key. Kept up to date as runs are released."""
+    """The room that is left: of each lane and class, and of each limit's key. Kept up to date as runs are released.
 
-    def __init__(self, facts: WindowFacts, *, size: int = 0, background_share: float = 0.1) -> None:
-        places: Counter[Lane] = Counter()
+    Streams whose runs are granted have a window of their own: all that `takers` have places for, now and at once.
+    """
+
+    def __init__(
+        self,
+        facts: WindowFacts,
+        *,
+        size: int = 0,
+        background_share: float = 0.1,
+        is_granted: Callable[[Stream], bool] = lambda _: False,
+        takers: Sequence[WorkerView] = (),
+    ) -> None:
         self._lanes = {stream.lane for stream in facts.streams}
-        for lane in self._lanes:
-            places[lane] = sum(
-                worker.places
-                for worker in facts.workers
-                if lane.task_type in worker.task_types
-                and (lane.queue in worker.queues or lane.queue == f"@{worker.worker_id}")
-            )
+        self._granted = {stream.id for stream in facts.streams if is_granted(stream)}
+        places = Counter(
+            {lane: sum(worker.places for worker in facts.workers if _serves(worker, lane)) for lane in self._lanes}
+        )
+        self._grants = Counter(
+            {
+                lane: size or sum(worker.places + worker.ahead for worker in takers if _serves(worker, lane))
+                for lane in {stream.lane for stream in facts.streams if stream.id in self._granted}
+            }
+        )
         self._room: _Budgets = {
             (lane, each): (size or max(WINDOW_MIN, places[lane])) if places[lane] else 0
             for lane in self._lanes
@@ -57,14 +70,23 @@ class Windows:
         # By key and lane: what is claimable in a lane whose workers are busy must not keep others waiting.
         self._offered: Counter[tuple[int, Lane]] = Counter()
         for stream in facts.streams:
+            if self.is_granted(stream):
+                self._grants[stream.lane] -= stream.claimable
+                continue
             self._room[stream.lane, stream.stream_class] -= stream.claimable
             if stream.stream_class is StreamClass.BACKGROUND:
                 self._near[stream.lane] -= stream.running + stream.claimable - stream.far
             self._draw(stream, stream.claimable)
 
+    def is_granted(self, stream: Stream) -> bool:
+        """Whether its runs are granted to sessions rather than released."""
+        return stream.id in self._granted
+
     def room(self, stream: Stream) -> int:
         """How many more runs of this stream may become claimable."""
         room = self.window_room(stream)
+        if not stream.limit_key_ids:
+            return max(0, room)
         limits = (
             self._keys[key_id] - self._offered[key_id, stream.lane]
             for key_id in stream.limit_key_ids
@@ -74,6 +96,8 @@ class Windows:
 
     def window_room(self, stream: Stream) -> int:
         """How many more runs of its lane and class may become claimable, its limits aside."""
+        if self.is_granted(stream):
+            return self._grants[stream.lane]
         room = self._room[stream.lane, stream.stream_class]
         return max(room, self._near[stream.lane]) if stream.stream_class is StreamClass.BACKGROUND else room
 
@@ -83,6 +107,9 @@ class Windows:
 
     def take(self, stream: Stream) -> bool:
         """A run of the stream becomes claimable; True where it belongs to the background's guaranteed share."""
+        if self.is_granted(stream):
+            self._grants[stream.lane] -= 1
+            return False
         self._room[stream.lane, stream.stream_class] -= 1
         self._draw(stream, 1)
         if stream.stream_class is not StreamClass.BACKGROUND or self._near[stream.lane] <= 0:
@@ -93,6 +120,10 @@ class Windows:
     def _draw(self, stream: Stream, count: int) -> None:
         for key_id in stream.limit_key_ids:
             self._offered[key_id, stream.lane] += count
+
+
+def _serves(worker: WorkerView, lane: Lane) -> bool:
+    return lane.task_type in worker.task_types and (lane.queue in worker.queues or lane.queue == f"@{worker.worker_id}")
 
 
 def _near(share: int) -> int:
@@ -110,11 +141,11 @@ def wanted_heads(
 
     Streams that are not served now, because no worker suits them, are passed over: they keep no others waiting.
     """
-    by_window: dict[tuple[Lane, StreamClass], list[tuple[float | datetime, Stream]]] = defaultdict(list)
+    by_window: dict[tuple[Lane, StreamClass, bool], list[tuple[float | datetime, Stream]]] = defaultdict(list)
     for stream in facts.streams:
         if stream.head_at is not None and windows.room(stream) > 0 and is_served(stream):
             turn = _start(stream, facts.clocks) if stream.stream_class is not StreamClass.PLAIN else stream.head_at
-            by_window[stream.lane, stream.stream_class].append((turn, stream))
+            by_window[stream.lane, stream.stream_class, windows.is_granted(stream)].append((turn, stream))
     wanted = {}
     for waiting in by_window.values():
         waiting.sort(key=lambda each: (each[0], each[1].id))
@@ -236,7 +267,8 @@ class _Plan:
             if stream.fairness_id is not None:
                 self._virtual_times[stream.fairness_id] = start + 1.0 / stream.key.weight
             claim_at = self._place_in_line(stream, is_near=is_near) + timedelta(microseconds=len(self._releases))
-        self._releases.append(Release(run_id=run_id, claim_at=claim_at, session_id=session_id))
+        granted_of = stream.id if self._windows.is_granted(stream) else None
+        self._releases.append(Release(run_id=run_id, claim_at=claim_at, session_id=session_id, granted_of=granted_of))
         return True
 
     def _place_in_line(self, stream: Stream, *, is_near: bool) -> datetime:

@@ -195,9 +195,17 @@ class TaskRunRepository(Protocol):
         """
 
     async def claim(
-        self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
+        self,
+        session_id: int,
+        lanes: Sequence[Lane],
+        limit: int,
+        now: datetime | None = None,
+        *,
+        has_grants: bool = False,
     ) -> list[ClaimedRun]:
-        """Take up to `limit` DISPATCHED runs of these lanes or meant for this session, in the order of claims.
+        """Take up to `limit` runs of these lanes, or meant for or granted to this session, in the order of claims.
+
+        `has_grants` saves a look where the last claim said so (`ClaimedRun.granted_left`); the answer is the same.
 
         A run with limits starts with a permit of each of them; where one has none left it waits for its turn again. The
         attempt is one higher afterwards. Raises SessionFencedError when the session is not alive; an empty list

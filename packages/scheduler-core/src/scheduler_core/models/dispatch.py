@@ -185,11 +185,15 @@ class WindowFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that becomes claimable: of whom (None: of any worker of its lane), and in which order."""
+    """A run that becomes claimable: of whom (None: of any worker of its lane), and in which order.
+
+    `granted_of` is the stream of a run that is granted to its session: named to it, without being written.
+    """
 
     run_id: int
     claim_at: datetime
     session_id: int | None = None
+    granted_of: int | None = None
 
 
 class WindowPlan(msgspec.Struct, frozen=True, kw_only=True):

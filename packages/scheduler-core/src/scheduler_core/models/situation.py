@@ -178,6 +178,13 @@ class RunSituation(msgspec.Struct, frozen=True, kw_only=True):
     open_overlaps: tuple[OtherRun, ...] = ()
     attempts: tuple[PastAttempt, ...] = ()
 
+    @property
+    def is_claimable(self) -> bool:
+        """Whether a worker may take it now: it is DISPATCHED, or waits and is granted to a session."""
+        return self.status is TaskRunStatus.DISPATCHED or (
+            self.status is TaskRunStatus.PENDING and self.assigned_to is not None
+        )
+
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs are taken before a run: the first in that order, and how many of those who takes it would take."""

@@ -39,8 +39,11 @@ _S = TaskRunStatus
 
 TRANSITIONS: Mapping[TaskRunStatus, frozenset[TaskRunStatus]] = MappingProxyType(
     {
-        # admitted | cancelled | not to be run | a group whose runs have ended, or that could not be made | too late
-        _S.PENDING: frozenset({_S.DISPATCHED, _S.CANCELLED, _S.SKIPPED, _S.COMPLETED, _S.FAILED, _S.TIMEOUT}),
+        # admitted | claimed, granted before | cancelled | not to be run | a group whose runs have ended, or that
+        # could not be made | too late
+        _S.PENDING: frozenset(
+            {_S.DISPATCHED, _S.RUNNING, _S.CANCELLED, _S.SKIPPED, _S.COMPLETED, _S.FAILED, _S.TIMEOUT}
+        ),
         # claimed | admission taken back | cancelled | too much of its group has failed | too late
         _S.DISPATCHED: frozenset({_S.RUNNING, _S.PENDING, _S.CANCELLED, _S.SKIPPED, _S.TIMEOUT}),
         # back to PENDING: retry after a failure, hand-back, lost session. SKIPPED: the job asked for it.
@@ -166,6 +169,7 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `parameters` are the overrides of this run as JSON text, or None; they win over the version's, key by key. `item` is
     JSON text, too: what a mapped run is for. `seconds_left` is how long all its attempts together may still take.
+    `granted_left` runs were granted to the session and not taken when it was claimed; None: no run was granted to it.
     """
 
     id: int
@@ -184,6 +188,7 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True):
     item: str | None = None
     shard_index: int | None = None
     shard_total: int | None = None
+    granted_left: int | None = None
 
 
 class RunKey(msgspec.Struct, frozen=True):

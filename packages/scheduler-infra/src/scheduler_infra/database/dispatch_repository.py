@@ -23,7 +23,7 @@ from scheduler_core.models.dispatch import (
     WorkerView,
 )
 from scheduler_core.models.situation import RunFacts
-from scheduler_infra.database.repository import PostgresRepository, Row, converted
+from scheduler_infra.database.repository import PostgresRepository, Row, converted, json_text
 from scheduler_infra.database.settlement import created_run
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -90,6 +90,7 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
     async def recall(self, timeout_seconds: float, now: datetime | None = None) -> list[int]:
         """See DispatchRepository."""
         rows = await self._rows("recall_offered", {"timeout": timeout_seconds, "now": now})
+        rows += await self._rows("take_back_grants", {"timeout": timeout_seconds, "now": now})
         return sorted({row["session_id"] for row in rows if row["session_id"] is not None})
 
     async def facts(self, now: datetime | None = None) -> WindowFacts:
@@ -132,12 +133,27 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
 
     async def release(self, plan: WindowPlan, now: datetime | None = None) -> list[tuple[CreatedRun, int | None]]:
         """See DispatchRepository."""
+        granted: dict[tuple[int, int], list[int]] = {}
+        releases = []
+        for release in plan.releases:
+            if release.session_id is not None and release.granted_of is not None:
+                granted.setdefault((release.session_id, release.granted_of), []).append(release.run_id)
+            else:
+                releases.append(release)
+        if granted:
+            grants = [
+                {"session_id": session_id, "stream_id": stream_id, "run_ids": run_ids}
+                for (session_id, stream_id), run_ids in granted.items()
+            ]
+            await self._rows("grant_runs", {"grants": json_text(grants), "now": now})
+        if not releases and not plan.virtual_times and not plan.clocks:
+            return []
         rows = await self._rows(
             "release_runs",
             {
-                "run_ids": [release.run_id for release in plan.releases],
-                "claim_ats": [release.claim_at for release in plan.releases],
-                "session_ids": [release.session_id for release in plan.releases],
+                "run_ids": [release.run_id for release in releases],
+                "claim_ats": [release.claim_at for release in releases],
+                "session_ids": [release.session_id for release in releases],
                 "fairness_ids": list(plan.virtual_times),
                 "virtual_times": list(plan.virtual_times.values()),
                 "clock_queues": [queue for queue, _ in plan.clocks],

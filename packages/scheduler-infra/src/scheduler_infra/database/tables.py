@@ -653,6 +653,20 @@ class DispatchStreamRow(SQLModel, table=True):
     fairness_id: int | None = _big(nullable=True, default=None)
 
 
+class RunGrantRow(SQLModel, table=True):
+    """Waiting runs of a stream that a session may take."""
+
+    __tablename__: ClassVar[str] = "run_grants"
+    __table_args__ = (
+        PrimaryKeyConstraint("session_id", "stream_id", "granted_at", name="pk_run_grants"),
+        {"schema": SCHEMA},
+    )
+    session_id: int = _big()
+    stream_id: int = _big()
+    granted_at: datetime = _instant()
+    run_ids: list[int] = Field(sa_type=ARRAY(BigInteger))
+
+
 class DispatchStateRow(SQLModel, table=True):
     """What all dispatchers share: a lock, and the strategy that they are set to."""
 

@@ -114,23 +114,31 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         return SingleAnswer(created, is_rung=bool(rows) and rows[0]["is_rung"])
 
     async def claim(
-        self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
+        self,
+        session_id: int,
+        lanes: Sequence[Lane],
+        limit: int,
+        now: datetime | None = None,
+        *,
+        has_grants: bool = False,
     ) -> list[ClaimedRun]:
         """See TaskRunRepository."""
         claimed: list[ClaimedRun] = []
         look = limit
         for _ in range(_CLAIM_ROUNDS_MAX):
-            rows = await self._rows(
-                "claim_runs",
-                {
-                    "session_id": session_id,
-                    "queues": [lane.queue for lane in lanes],
-                    "task_types": [lane.task_type for lane in lanes],
-                    "limit": limit - len(claimed),
-                    "look": look,
-                    "now": now,
-                },
-            )
+            wanted = {
+                "session_id": session_id,
+                "queues": [lane.queue for lane in lanes],
+                "task_types": [lane.task_type for lane in lanes],
+                "limit": limit - len(claimed),
+                "look": look,
+                "now": now,
+            }
+            if not has_grants:
+                rows = await self._rows("claim_runs", wanted)
+                has_grants = bool(rows) and rows[0]["has_grants"]
+            if has_grants:
+                rows = await self._rows("claim_granted_runs", wanted)
             if not rows:
                 raise SessionFencedError(session_id)
             limited = rows[0]["limited"]
@@ -500,6 +508,7 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
 
 def _claimed(row: Row) -> ClaimedRun:
     row.pop("limited", None)
+    row.pop("has_grants", None)
     return ClaimedRun(**row)
 
 

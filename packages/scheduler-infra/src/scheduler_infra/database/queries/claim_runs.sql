@@ -1,6 +1,6 @@
 -- Up to `limit` claimable runs of the given lanes or meant for this session, in the order of claim_at (see the schema), for
 -- a session that is alive. No row: the session is not alive. One row without a run: nothing to take, or the worker was
--- told to take nothing.
+-- told to take nothing. A session that runs are granted to takes nothing here, but in claim_granted_runs (`has_grants`).
 -- Where there is nothing to take, nothing is locked and so nothing is written that a commit would have to wait for.
 -- First the lanes share out `look` (no less than the limit) by looking, without locks, at what comes first over all of
 -- them; then each lane locks just its share and steps over what other sessions hold. So never more than `look` are locked,
@@ -10,7 +10,8 @@
 -- The update finds its rows through an array, because the planner then uses the primary key whatever the statistics of
 -- this fast-changing table say.
 WITH seen AS MATERIALIZED (
-    SELECT id, drain_requested, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+    SELECT id, drain_requested, coalesce(%(now)s::timestamptz, clock_timestamp()) AS now,
+           EXISTS (SELECT FROM scheduler.run_grants WHERE session_id = %(session_id)s AND run_ids <> '{}') AS has_grants
     FROM scheduler.worker_sessions
     WHERE id = %(session_id)s AND state = 'ALIVE'
 ), lane AS MATERIALIZED (
@@ -29,7 +30,7 @@ WITH seen AS MATERIALIZED (
                 ORDER BY run.claim_at NULLS FIRST, run.id
                 LIMIT %(look)s
             ) AS run
-            WHERE NOT seen.drain_requested
+            WHERE NOT (seen.drain_requested OR seen.has_grants)
             UNION ALL
             SELECT NULL, NULL, run.claim_at, run.id
             FROM seen
@@ -40,7 +41,7 @@ WITH seen AS MATERIALIZED (
                 ORDER BY run.claim_at, run.id
                 LIMIT %(look)s
             ) AS run
-            WHERE NOT seen.drain_requested
+            WHERE NOT (seen.drain_requested OR seen.has_grants)
         ) AS first_of_lane
         ORDER BY first_of_lane.claim_at NULLS FIRST, first_of_lane.id
         LIMIT %(look)s
@@ -101,7 +102,8 @@ SELECT claimed.id, claimed.attempt, claimed.task_id, claimed.task_version_id, cl
        ARRAY(SELECT id FROM chosen
              WHERE is_limited
                AND place < coalesce((SELECT min(place) FROM chosen WHERE NOT is_limited AND place > %(limit)s),
-                                    place + 1)) AS limited
+                                    place + 1)) AS limited,
+       seen.has_grants
 FROM seen
 LEFT JOIN claimed ON true
 WHERE NOT EXISTS (SELECT FROM lane) OR EXISTS (SELECT FROM session)

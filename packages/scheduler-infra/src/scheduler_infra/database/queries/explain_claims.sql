@@ -6,8 +6,12 @@
 -- waits for others, or for its condition, gets its place when it does so no more.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), granted AS MATERIALIZED (
+    SELECT run.id, run.session_id, run.claim_at, run.queue, run.task_type FROM scheduler.granted_runs AS run
 ), subject AS MATERIALIZED (
-    SELECT run.id, run.queue, run.task_type, run.assigned_to,
+    SELECT run.id, run.queue, run.task_type,
+           coalesce(run.assigned_to, (SELECT granted.session_id FROM granted WHERE granted.id = run.id LIMIT 1))
+               AS assigned_to,
            coalesce(given.claim_at,
                     CASE WHEN run.status = 'PENDING'
                          THEN scheduler.claim_at(CASE WHEN run.waiting_on > 0 OR run.expands
@@ -94,6 +98,10 @@ CROSS JOIN LATERAL (
                  ORDER BY run.claim_at, run.id
                  LIMIT session.free + 1)
                 UNION ALL
+                SELECT granted.id, granted.claim_at, granted.queue, granted.task_type, granted.session_id
+                FROM granted
+                WHERE granted.session_id = session.id
+                UNION ALL
                 SELECT released.* FROM released WHERE released.session_id = session.id
             ) AS meant
             WHERE meant.id <> subject.id AND (meant.claim_at, meant.id) < (subject.claim_at, subject.id)
@@ -114,6 +122,11 @@ CROSS JOIN LATERAL (
         (SELECT FROM scheduler.task_runs AS run
          WHERE run.status = 'DISPATCHED' AND run.assigned_to = subject.assigned_to AND run.id <> subject.id
            AND (run.claim_at, run.id) < (subject.claim_at, subject.id)
+         LIMIT %(limit)s)
+        UNION ALL
+        (SELECT FROM granted
+         WHERE granted.session_id = subject.assigned_to AND granted.id <> subject.id
+           AND (granted.claim_at, granted.id) < (subject.claim_at, subject.id)
          LIMIT %(limit)s)
     ) AS counted
 ) AS own_lane

@@ -64,7 +64,8 @@ SELECT subject.id, subject.task_id, tasks.name AS task_name, subject.namespace, 
        subject.trigger_rule, coalesce(subject.expands, false) AS expands, subject.group_id, subject.group_size,
        subject.shard_index, subject.shard_total, version.overlap, version.flow_options, version.dispatch_options,
        coalesce(subject.gated, false) AS is_gated, coalesce(subject.background, false) AS is_background,
-       subject.claim_at, subject.assigned_to, chosen.worker_id AS assigned_worker_id, subject.offered_at,
+       subject.claim_at, coalesce(subject.assigned_to, granted.session_id) AS assigned_to,
+       chosen.worker_id AS assigned_worker_id, coalesce(subject.offered_at, granted.granted_at) AS offered_at,
        coalesce(tally.upstreams, 0) AS upstreams, coalesce(tally.successes, 0) AS successes,
        coalesce(tally.failures, 0) AS failures_upstream, coalesce(tally.skips, 0) AS skips,
        coalesce(tally.overlaps, 0) AS overlaps, coalesce(tally.untold, 0) AS untold, coalesce(tally.judged, 0) AS judged,
@@ -84,7 +85,14 @@ JOIN scheduler.tasks ON tasks.id = subject.task_id
 JOIN scheduler.task_versions AS version ON version.id = subject.task_version_id
 JOIN scheduler.task_versions AS present ON present.id = tasks.task_version_id
 LEFT JOIN scheduler.worker_sessions AS session ON session.id = subject.session_id
-LEFT JOIN scheduler.worker_sessions AS chosen ON chosen.id = subject.assigned_to
+LEFT JOIN LATERAL (
+    SELECT run.session_id, run.granted_at
+    FROM scheduler.granted_runs AS run
+    WHERE run.id = subject.id
+    ORDER BY run.granted_at DESC
+    LIMIT 1
+) AS granted ON true
+LEFT JOIN scheduler.worker_sessions AS chosen ON chosen.id = coalesce(subject.assigned_to, granted.session_id)
 LEFT JOIN tally ON tally.run_id = subject.id
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE other.waiting_on = 0) AS released,

@@ -34,6 +34,7 @@ CROSS JOIN LATERAL (
         SELECT FROM scheduler.task_runs AS run
         WHERE run.status = 'PENDING' AND run.stream_id = subject.stream_id AND subject.status = 'PENDING'
           AND (run.claim_at, run.id) < (subject.claim_at, subject.id)
+          AND run.id NOT IN (SELECT granted.id FROM scheduler.granted_runs AS granted)
         LIMIT %(limit)s
     ) AS counted
 ) AS before

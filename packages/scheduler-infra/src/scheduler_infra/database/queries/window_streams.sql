@@ -1,5 +1,5 @@
--- All streams with waiting or claimable runs, and those of runs that are RUNNING. The walk over the index of waiting runs
--- jumps from stream to stream: its cost is theirs, not their runs'.
+-- All streams with waiting or claimable runs, and those of runs that are RUNNING. What is granted counts as claimable.
+-- The walk over the index of waiting runs jumps from stream to stream: its cost is theirs, not their runs'.
 WITH RECURSIVE moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), waiting(stream_id) AS (
@@ -23,6 +23,15 @@ WITH RECURSIVE moment AS MATERIALIZED (
     CROSS JOIN moment
     WHERE run.status = 'DISPATCHED' AND run.stream_id IS NOT NULL
     GROUP BY run.stream_id
+), live_grant AS MATERIALIZED (
+    SELECT run_grants.stream_id, run_grants.run_ids
+    FROM scheduler.run_grants
+    JOIN scheduler.worker_sessions AS session
+        ON session.id = run_grants.session_id AND session.state = 'ALIVE' AND NOT session.draining
+), granted AS MATERIALIZED (
+    SELECT live_grant.stream_id, sum(cardinality(live_grant.run_ids))::integer AS granted
+    FROM live_grant
+    GROUP BY live_grant.stream_id
 ), running AS MATERIALIZED (
     SELECT run.stream_id, count(*) AS running
     FROM scheduler.worker_sessions AS session
@@ -32,7 +41,7 @@ WITH RECURSIVE moment AS MATERIALIZED (
 )
 SELECT stream.id, stream.key, stream.limit_key_ids, stream.fairness_id,
        coalesce(fairness.virtual_time, 0) AS virtual_time, head.claim_at AS head_at,
-       coalesce(offered.claimable, 0) AS claimable, coalesce(offered.far, 0) AS far,
+       coalesce(offered.claimable, 0) + coalesce(granted.granted, 0) AS claimable, coalesce(offered.far, 0) AS far,
        coalesce(running.running, 0) AS running
 FROM (
     SELECT stream_id FROM waiting WHERE stream_id IS NOT NULL
@@ -42,11 +51,13 @@ FROM (
 JOIN scheduler.dispatch_streams AS stream ON stream.id = used.stream_id
 LEFT JOIN scheduler.fairness_keys AS fairness ON fairness.id = stream.fairness_id
 LEFT JOIN offered ON offered.stream_id = stream.id
+LEFT JOIN granted ON granted.stream_id = stream.id
 LEFT JOIN running ON running.stream_id = stream.id
 LEFT JOIN LATERAL (
     SELECT run.claim_at
     FROM scheduler.task_runs AS run
     WHERE run.status = 'PENDING' AND run.stream_id = stream.id
+      AND (run.stream_id, run.id) NOT IN (SELECT live_grant.stream_id, unnest(live_grant.run_ids) FROM live_grant)
     ORDER BY run.claim_at, run.id
     LIMIT 1
 ) AS head ON true

@@ -10,7 +10,13 @@ SELECT session.id AS session_id, session.worker_id, session.queues, session.task
                  FROM (SELECT run.stream_id, run.task_type, count(*) AS count
                        FROM scheduler.task_runs AS run
                        WHERE run.assigned_to = session.id AND run.status = 'DISPATCHED'
-                       GROUP BY run.stream_id, run.task_type) AS given), '[]') AS assigned
+                       GROUP BY run.stream_id, run.task_type
+                       UNION ALL
+                       SELECT stream.id, stream.key ->> 'task_type', sum(cardinality(run_grants.run_ids))
+                       FROM scheduler.run_grants
+                       JOIN scheduler.dispatch_streams AS stream ON stream.id = run_grants.stream_id
+                       WHERE run_grants.session_id = session.id
+                       GROUP BY stream.id) AS given), '[]') AS assigned
 FROM scheduler.worker_sessions AS session
 WHERE session.state = 'ALIVE' AND NOT session.draining
   AND session.lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())

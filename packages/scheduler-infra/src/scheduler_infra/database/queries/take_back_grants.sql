@@ -1,0 +1,27 @@
+-- Grants end of which nothing is left, whose session takes nothing any more, or that have not been used up in time: what
+-- is left of them waits in its stream again. Told are the sessions that take runs and have let some wait for too long.
+-- Whether runs of a grant have gone another way, such as cancelled ones, is looked up once it is a second old.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), held AS MATERIALIZED (
+    SELECT DISTINCT run.session_id, run.stream_id, run.granted_at
+    FROM moment
+    JOIN scheduler.granted_runs AS run
+        ON run.granted_at < moment.now - least(1, %(timeout)s) * interval '1 second'
+), ended AS (
+    DELETE FROM scheduler.run_grants AS past
+    USING moment
+    WHERE past.run_ids = '{}'
+       OR past.granted_at < moment.now - %(timeout)s * interval '1 second'
+       OR NOT EXISTS (SELECT FROM scheduler.worker_sessions AS session
+                      WHERE session.id = past.session_id AND session.state = 'ALIVE' AND NOT session.draining)
+       OR (past.granted_at < moment.now - interval '1 second'
+           AND NOT EXISTS (SELECT FROM held
+                           WHERE held.session_id = past.session_id AND held.stream_id = past.stream_id
+                             AND held.granted_at = past.granted_at))
+    RETURNING past.session_id, past.stream_id, past.granted_at
+)
+SELECT DISTINCT held.session_id
+FROM held
+JOIN ended ON ended.session_id = held.session_id AND ended.stream_id = held.stream_id
+    AND ended.granted_at = held.granted_at

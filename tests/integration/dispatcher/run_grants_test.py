@@ -1,0 +1,121 @@
+"""Runs of a strategy alone: granted to sessions by name, and written only when they are claimed."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from fixtures.factories import (
+    build_definition,
+    build_plan,
+    claim,
+    create_runs,
+    create_task,
+    open_session,
+    report,
+    status_of,
+)
+from fixtures.windows import build_window
+from scheduler_core.interfaces import Store
+from scheduler_core.models import Task, TaskRunStatus, TaskStatus
+
+
+def rows(url: str, statement: str, **parameters: Any) -> list[Any]:
+    """What a statement answers."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(statement.encode(), parameters).fetchall()
+
+
+def granted(url: str) -> list[Any]:
+    """Runs that are granted and not taken, each with its session."""
+    return rows(url, "SELECT id, session_id FROM scheduler.granted_runs ORDER BY id")
+
+
+async def trigger(store: Store, task: Task, copies: int = 1) -> list[int]:
+    """Runs of a task."""
+    return [run.run_id for run in await create_runs(store, build_plan(task), copies)]
+
+
+async def test_dispatcher_integration_a_granted_run_is_written_once(store: Store, database_url: str) -> None:
+    """It waits until its session claims it, which nobody else does; the claim tells what is left of the grant."""
+    task = await create_task(store, strategy="round_robin")
+    first, second = await open_session(store, places=3), await open_session(store, places=3)
+    runs = await trigger(store, task, 5)
+    await build_window(store).look()
+    assert granted(database_url) == [(run, (first, second)[place % 2]) for place, run in enumerate(runs)]
+    assert {await status_of(store, run) for run in runs} == {TaskRunStatus.PENDING}
+    claimed = await claim(store, first, 2)
+    assert [(run.id, run.granted_left) for run in claimed] == [(runs[0], 1), (runs[2], 1)]
+    assert granted(database_url) == [(runs[1], second), (runs[3], second), (runs[4], first)]
+    assert [(run.id, run.granted_left) for run in await claim(store, first)] == [(runs[4], 0)]
+    assert await claim(store, first) == []
+    assert [run.id for run in await claim(store, second)] == [runs[1], runs[3]]
+
+
+@pytest.mark.parametrize("change", ["pause", "cancel", "reroute"])
+async def test_dispatcher_integration_no_grant_outlives_what_it_was_given_under(
+    store: Store, database_url: str, change: str
+) -> None:
+    """From the answer on nothing starts under the old rule, although nobody has touched the grant."""
+    task = await create_task(store, strategy="least_loaded")
+    session_id = await open_session(store, places=4)
+    runs = await trigger(store, task, 2)
+    await build_window(store).look()
+    assert granted(database_url) == [(run, session_id) for run in runs]
+    async with store.transaction() as work:
+        if change == "pause":
+            await work.tasks.set_status([task.id], TaskStatus.PAUSED)
+        elif change == "cancel":
+            await work.task_runs.cancel(runs)
+        else:
+            await work.tasks.update([task.id], [build_definition(name=task.name, queue="other")], [None])
+    assert granted(database_url) == []
+    assert await claim(store, session_id) == []
+    assert rows(database_url, "SELECT cardinality(run_ids) FROM scheduler.run_grants") == [(2,)]
+
+
+async def test_dispatcher_integration_a_grant_goes_with_its_session(store: Store, database_url: str) -> None:
+    """What was granted to a session that drains or is over is somebody else's with the next look."""
+    task = await create_task(store, strategy="least_loaded")
+    first = await open_session(store, places=9)
+    runs = await trigger(store, task, 3)
+    window = build_window(store)
+    await window.look()
+    assert granted(database_url) == [(run, first) for run in runs]
+    second = await open_session(store, places=1)
+    async with store.autocommit() as work:
+        await work.worker_sessions.renew(first, True)
+    assert granted(database_url) == []
+    await window.look()
+    assert granted(database_url) == [(runs[0], second)]
+    async with store.autocommit() as work:
+        await work.worker_sessions.close(second)
+    assert granted(database_url) == []
+
+
+async def test_dispatcher_integration_an_attempt_needs_a_grant_of_its_own(store: Store, database_url: str) -> None:
+    """A run that is tried again is nobody's by the grant of the attempt before."""
+    task = await create_task(store, strategy="least_loaded", max_retries=1)
+    session_id = await open_session(store, places=4)
+    runs = await trigger(store, task, 2)
+    window = build_window(store)
+    await window.look()
+    first, _ = await claim(store, session_id)
+    async with store.autocommit() as work:
+        await work.task_runs.finish(session_id, [report(first, status=TaskRunStatus.FAILED, retry_delay_seconds=0.0)])
+    assert granted(database_url) == []
+    await window.look()
+    assert granted(database_url) == [(runs[0], session_id)]
+
+
+async def test_dispatcher_integration_granted_runs_keep_to_the_order_of_claims(store: Store, database_url: str) -> None:
+    """Plain and granted runs of several streams are claimed by age and priority, whichever way they came."""
+    chosen = await create_task(store, name="chosen", strategy="least_loaded")
+    urgent = await create_task(store, name="urgent", strategy="round_robin", priority=8)
+    plain = await create_task(store, name="plain")
+    session_id = await open_session(store, places=9)
+    ids = [(await trigger(store, task))[0] for task in (chosen, plain, chosen, urgent, plain)]
+    await build_window(store).look()
+    assert [run.id for run in await claim(store, session_id, 3)] == [ids[3], ids[0], ids[1]]
+    assert granted(database_url) == [(ids[2], session_id)]
+    assert [run.id for run in await claim(store, session_id)] == [ids[2], ids[4]]
