@@ -37,7 +37,7 @@ runs one of them."""
 
 OF_WORKERS = (
     *("finish_runs.sql",) * 4, "claim_runs.sql", "claim_runs.sql", "limit_key_states.sql", "claim_limited_runs.sql",
-    "renew_session.sql", "hand_back_runs.sql", "open_session.sql", "exit",
+    "claim_granted_runs.sql", "renew_session.sql", "hand_back_runs.sql", "open_session.sql", "exit",
 )  # fmt: skip
 _ABOUT_THEIR_RUNS = (*("finish_runs.sql",) * 4, "hand_back_runs.sql")
 OF_DISPATCHERS = (
@@ -115,7 +115,10 @@ def _tasks(rng: random.Random) -> tuple[TaskDefinition, ...]:
             rng, "bottom", dependencies=("left", "right"), trigger_rule=rng.choice(("all_success", "all_done"))
         ),
     ]
-    alone = [_definition(rng, "alone", background=rng.random() < 0.2)]
+    alone = [
+        _definition(rng, "alone", background=rng.random() < 0.2),
+        _definition(rng, "chosen", strategy=rng.choice(("round_robin", "least_loaded"))),
+    ]
     return tuple(scheduled + limited + flow + alone)
 
 

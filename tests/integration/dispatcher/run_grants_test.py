@@ -2,11 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 from fixtures.factories import (
-    build_definition,
     build_plan,
     claim,
     create_runs,
@@ -15,9 +15,9 @@ from fixtures.factories import (
     report,
     status_of,
 )
-from fixtures.windows import build_window
+from fixtures.windows import build_window, insert_limit
 from scheduler_core.interfaces import Store
-from scheduler_core.models import Task, TaskRunStatus, TaskStatus
+from scheduler_core.models import Lane, Task, TaskRunStatus, TaskStatus
 
 
 def rows(url: str, statement: str, **parameters: Any) -> list[Any]:
@@ -52,11 +52,27 @@ async def test_dispatcher_integration_a_granted_run_is_written_once(store: Store
     assert [run.id for run in await claim(store, second)] == [runs[1], runs[3]]
 
 
-@pytest.mark.parametrize("change", ["pause", "cancel", "reroute"])
+async def test_dispatcher_integration_whoever_claims_need_not_know_of_its_grants(store: Store) -> None:
+    """What a worker remembers of them saves a statement and changes no answer; plain claims tell of no grants."""
+    task = await create_task(store, strategy="least_loaded")
+    plain = await create_task(store, name="plain")
+    session_id = await open_session(store, places=9)
+    (first, second), (alone, other) = await trigger(store, task, 2), await trigger(store, plain, 2)
+    await build_window(store).look()
+    found = []
+    async with store.autocommit() as work:
+        for knows in (False, True, True, True, False):
+            claimed = await work.task_runs.claim(session_id, [Lane("default", "python")], 1, has_grants=knows)
+            found.append([(run.id, run.granted_left) for run in claimed])
+    assert found == [[(first, 1)], [(second, 0)], [(alone, None)], [(other, None)], []]
+
+
+@pytest.mark.parametrize("change", ["pause", "cancel", "reroute", "limit"])
 async def test_dispatcher_integration_no_grant_outlives_what_it_was_given_under(
     store: Store, database_url: str, change: str
 ) -> None:
     """From the answer on nothing starts under the old rule, although nobody has touched the grant."""
+    insert_limit(database_url, "one", concurrent=1)
     task = await create_task(store, strategy="least_loaded")
     session_id = await open_session(store, places=4)
     runs = await trigger(store, task, 2)
@@ -68,7 +84,11 @@ async def test_dispatcher_integration_no_grant_outlives_what_it_was_given_under(
         elif change == "cancel":
             await work.task_runs.cancel(runs)
         else:
-            await work.tasks.update([task.id], [build_definition(name=task.name, queue="other")], [None])
+            changed: dict[str, Any] = {"queue": "other"} if change == "reroute" else {"limits": ("one",)}
+            definition = msgspec.structs.replace(task.definition(), **changed)
+            await work.tasks.update([task.id], [definition], [None])
+        # What is not committed yet is stepped over.
+        assert await claim(store, session_id) == []
     assert granted(database_url) == []
     assert await claim(store, session_id) == []
     assert rows(database_url, "SELECT cardinality(run_ids) FROM scheduler.run_grants") == [(2,)]
@@ -91,6 +111,16 @@ async def test_dispatcher_integration_a_grant_goes_with_its_session(store: Store
     async with store.autocommit() as work:
         await work.worker_sessions.close(second)
     assert granted(database_url) == []
+    lost = await open_session(store, places=3)
+    await window.look()
+    assert granted(database_url) == [(run, lost) for run in runs]
+    rows(database_url, "UPDATE scheduler.worker_sessions SET lease_expires_at = now() - interval '1 s' RETURNING id")
+    async with store.autocommit() as work:
+        await work.worker_sessions.reap([lost])
+    assert granted(database_url) == []
+    heir = await open_session(store, places=3)
+    await window.look()
+    assert [run.id for run in await claim(store, heir)] == runs
 
 
 async def test_dispatcher_integration_an_attempt_needs_a_grant_of_its_own(store: Store, database_url: str) -> None:

@@ -19,7 +19,7 @@ WITH seen AS MATERIALIZED (
 ), held_grant AS MATERIALIZED (
     SELECT run_grants.stream_id, run_grants.granted_at, run_grants.run_ids
     FROM seen
-    JOIN scheduler.run_grants ON run_grants.session_id = seen.id
+    JOIN scheduler.run_grants ON run_grants.session_id = seen.id AND run_grants.run_ids <> '{}'
     WHERE NOT seen.drain_requested
 ), granted AS MATERIALIZED (
     -- What a session was granted at once is in the order of claims already.
