@@ -40,8 +40,8 @@ ALTER TABLE scheduler.worker_sessions
     ADD COLUMN load jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN python_version text NOT NULL DEFAULT '';
 
--- Waiting runs of streams that sessions may take, named by a dispatcher. The runs themselves are not written for that, and
--- say by their status and stream whether a grant still holds.
+-- Waiting runs of streams that sessions may take, named by a dispatcher. The runs themselves are not written for that,
+-- and say by their status and stream whether a grant still holds.
 CREATE TABLE scheduler.run_grants (
     session_id bigint NOT NULL,
     stream_id bigint NOT NULL,
@@ -49,10 +49,11 @@ CREATE TABLE scheduler.run_grants (
     run_ids bigint[] NOT NULL,
     CONSTRAINT pk_run_grants PRIMARY KEY (session_id, stream_id, granted_at)
 );
--- What is granted to sessions that take runs, and not taken yet. OFFSET keeps it to one look by key for each run, whatever
--- the statistics of these fast-changing tables say.
+-- What is granted to sessions that take runs, and not taken yet. OFFSET keeps it to one look by key for each run,
+-- whatever the statistics of these fast-changing tables say.
 CREATE VIEW scheduler.granted_runs AS
-SELECT run_grants.session_id, run_grants.stream_id, run_grants.granted_at, run.id, run.claim_at, run.queue, run.task_type
+SELECT run_grants.session_id, run_grants.stream_id, run_grants.granted_at, run.id, run.claim_at, run.queue,
+       run.task_type
 FROM scheduler.run_grants
 JOIN scheduler.worker_sessions AS session
     ON session.id = run_grants.session_id AND session.state = 'ALIVE' AND NOT session.draining
