@@ -19,7 +19,7 @@ FROM scheduler.tasks, generate_series(1, 20000)
 _ORDERED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "claim_runs": (
         {"session_id": 1, "queues": ["default"], "task_types": ["python"], "limit": 10, "look": 10, "now": None},
-        ("idx_task_runs_claim", "idx_task_runs_assigned_to"),
+        ("idx_task_runs_claim", "idx_task_runs_assigned_to", "pk_run_grants"),
     ),
     "claim_granted_runs": (
         {"session_id": 1, "queues": ["default"], "task_types": ["python"], "limit": 10, "look": 10, "now": None},
