@@ -16,12 +16,19 @@ def tree(pid: int) -> list[int]:
     """A process and all that it has started, directly or not; none when it is gone."""
     found = [pid]
     for each in found:
-        for thread in Path(f"/proc/{each}/task").glob("*"):
+        for thread in _threads(each):
             try:
                 found += map(int, (thread / "children").read_text().split())
             except OSError:
                 continue
     return found
+
+
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended since
+        return []
 
 
 def cpu_seconds(pids: Iterable[int]) -> dict[int, float]:
@@ -36,7 +43,7 @@ def cpu_since(before: Mapping[int, float], pids: Iterable[int]) -> float:
 
 def _cpu_seconds(pid: int) -> float:
     total = 0
-    for thread in Path(f"/proc/{pid}/task").glob("*"):
+    for thread in _threads(pid):
         try:
             total += int((thread / "schedstat").read_text().split()[0])
         except OSError:
