@@ -16,7 +16,7 @@ class ConnectionAttempts:
         """A class whose connections are those of the given one, and whose attempts are noted here."""
         attempts = self
 
-        class WatchedConnection(connection_class):  # type: ignore[misc, valid-type]
+        class WatchedConnection(connection_class):  # type: ignore[misc, valid-type]  # which class it is is known here only
             @classmethod
             async def connect(cls, *arguments: Any, **options: Any) -> AsyncConnection[Any]:
                 try:
