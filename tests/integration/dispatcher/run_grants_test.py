@@ -94,6 +94,24 @@ async def test_dispatcher_integration_no_grant_outlives_what_it_was_given_under(
     assert rows(database_url, "SELECT cardinality(run_ids) FROM scheduler.run_grants") == [(2,)]
 
 
+async def test_dispatcher_integration_a_grant_is_for_runs_of_its_own_stream(store: Store, database_url: str) -> None:
+    """A run that has come into another stream is decided there anew, although its session has runs of that one, too."""
+    task, other = [await create_task(store, name=each, strategy=each) for each in ("least_loaded", "round_robin")]
+    session_id = await open_session(store, places=4)
+    (moved,), (kept,) = await trigger(store, task), await trigger(store, other)
+    await build_window(store).look()
+    assert granted(database_url) == [(moved, session_id), (kept, session_id)]
+    rows(
+        database_url,
+        "UPDATE scheduler.task_runs AS run SET stream_id = kept.stream_id FROM scheduler.task_runs AS kept "
+        "WHERE run.id = %(moved)s AND kept.id = %(kept)s RETURNING run.id",
+        moved=moved,
+        kept=kept,
+    )
+    assert [run.id for run in await claim(store, session_id)] == [kept]
+    assert await status_of(store, moved) is TaskRunStatus.PENDING
+
+
 async def test_dispatcher_integration_a_grant_goes_with_its_session(store: Store, database_url: str) -> None:
     """What was granted to a session that drains or is over is somebody else's with the next look."""
     task = await create_task(store, strategy="least_loaded")
