@@ -5,8 +5,8 @@ import threading
 import time
 from typing import Any
 
-from fixtures.history_checker import Call
 from fixtures.processes import Answer, SchedulerProcesses
+from fixtures.recorded_history import Call
 
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _PAUSE_SECONDS = 0.1

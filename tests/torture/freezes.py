@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from fixtures.history_checker import Kill, overlaps, takeovers
+from fixtures.history_spans import Kill, overlaps, takeovers
 from fixtures.processes import RunningProcess, wait_until
 from torture.kills import steady_load
 from torture.round import Figure, Tally, Turn, broken, judged, others

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 
-from fixtures.history_checker import AttemptRow, Call, Due, History, Line, RunRow, SessionRow, SlotRow
+from fixtures.recorded_history import AttemptRow, Call, Due, History, Line, RunRow, SessionRow, SlotRow
 
 _RUNS = """
 SELECT id, task_id, status, attempt, failures, losses, hand_backs, max_retries, session_id,

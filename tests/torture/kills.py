@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.message_queue_outages import Load
-from fixtures.history_checker import Kill, takeovers
+from fixtures.history_spans import Kill, takeovers
 from fixtures.processes import RunningProcess
 from torture.round import Figure, Tally, Turn, broken, judged, others
 from torture.system import LEASE_SECONDS, READY, TortureSystem, torture_system, until

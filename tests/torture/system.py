@@ -16,8 +16,9 @@ from typing import Any
 import psycopg
 
 from fixtures.crash_points import StatementProxy
-from fixtures.history_checker import Due, History, Violation, violations
+from fixtures.history_checker import Violation, violations
 from fixtures.processes import SCRIPTS, RunningProcess, SchedulerProcesses, wait_until
+from fixtures.recorded_history import Due, History
 from scheduler_infra.database import DatabaseConfig, resolve_url
 from torture.calls import Caller
 from torture.history import read_history
