@@ -4,24 +4,13 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 
 from scheduler_core.errors import ConflictError, SchemaVersionError, SessionFencedError, StoreUnavailableError
 from scheduler_core.interfaces import Bell, Clock, MessageQueue, Store
-from scheduler_core.models import (
-    DISPATCHERS,
-    ClaimedRun,
-    HeldRun,
-    Lane,
-    RunChange,
-    RunInputs,
-    RunKey,
-    TaskRunStatus,
-    TaskVersion,
-    session_address,
-)
+from scheduler_core.models import ClaimedRun, HeldRun, Lane, TaskVersion, session_address
 from scheduler_worker.backoff import Backoff
 from scheduler_worker.heartbeat_service import HeartbeatService
 from scheduler_worker.lease import Lease
@@ -29,6 +18,8 @@ from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.live_runs import LiveRuns
 from scheduler_worker.log_buffer import LogBuffer
 from scheduler_worker.report_buffer import ReportBuffer
+from scheduler_worker.returned_runs import ReturnedRuns, ring_for_returned
+from scheduler_worker.run_needs import RunNeeds
 from scheduler_worker.run_pauses import RunPauses
 from scheduler_worker.stopped_outcome import stopped_outcome
 from scheduler_worker.task_runner import TaskRunner
@@ -42,8 +33,6 @@ logger = logging.getLogger("scheduler.worker")
 _SWEEP_SECONDS = 1.0
 _OVERTIME_SECONDS = 10.0
 """How long after it was stopped, beside its grace, a run may go on before the worker steps in."""
-_PUT_OFF_SECONDS = 1.0
-"""How long a run that this worker cannot carry out waits at first before it is offered again."""
 _GOODBYE_SECONDS = 5.0
 _LEAVE_SECONDS = 3.0
 """How long a session that is over waits for killed jobs: less than a component that is cancelled is given to leave."""
@@ -82,7 +71,7 @@ class SessionLife:
         self._config = config
         self._lanes = list(lanes)
         self._runner = runner
-        self._versions = versions
+        self._needs = RunNeeds(store, clock, lease, versions)
         self._kill_now = kill_now
         self._live_runs = LiveRuns()
         self._logs = LogBuffer(
@@ -108,6 +97,7 @@ class SessionLife:
             look=self.look,
         )
         self._pauses = RunPauses(store, session_id, clock)
+        self._returned = ReturnedRuns(store, queue, session_id, self._live_runs, self._logs)
         self._heartbeat = heartbeat(self)
         self._is_looking = True
         self._may_hold_unknown = False
@@ -116,8 +106,6 @@ class SessionLife:
         self._failure: Exception | None = None
         self._stopping = False
         self._wake = asyncio.Event()
-        self._to_hand_back: set[RunKey] = set()
-        self._to_put_off: set[RunKey] = set()
 
     # What others say: the heartbeat, the report buffer, the bell. All of them in the worker's loop.
 
@@ -210,7 +198,7 @@ class SessionLife:
         backoff = Backoff()
         while not self._stopping and not self.lease.is_lost:
             free = self._config.max_concurrent_tasks - len(self._live_runs)
-            if self._to_hand_back or self._to_put_off:
+            if self._returned:
                 if not await self._hand_back():
                     await self._clock.sleep(backoff.next_seconds())
                 continue
@@ -242,7 +230,7 @@ class SessionLife:
 
     def _must_act(self, free: int) -> bool:
         looks = self._is_looking and free > 0
-        return looks or self._stopping or self.lease.is_lost or bool(self._to_hand_back or self._to_put_off)
+        return looks or self._stopping or self.lease.is_lost or bool(self._returned)
 
     async def _pause(self, error: Exception, backoff: Backoff) -> None:
         self._is_looking = True
@@ -282,7 +270,7 @@ class SessionLife:
     async def _start(self, claimed: Sequence[ClaimedRun]) -> None:
         if not claimed:
             return
-        versions = await self._versions_of(claimed)
+        versions = await self._needs.versions_of(claimed)
         lives = [live for run in claimed if (live := self._live_runs.get(run.id)) is not None]
         waiting = []
         for live in lives:
@@ -292,7 +280,7 @@ class SessionLife:
             else:
                 self._begin(live, version)
         if waiting:
-            await self._add_inputs(waiting)
+            await self._needs.add_inputs(waiting, until=lambda: self._stopping)
             for live in waiting:
                 # Without its inputs it cannot be carried out, as without its version.
                 self._begin(live, None if live.inputs is None else versions[live.claimed.task_version_id])
@@ -311,33 +299,6 @@ class SessionLife:
             live.waited_seconds = self._clock.monotonic() - live.held_since
             live.task = asyncio.create_task(self._carry_out(live, version))
             live.task.add_done_callback(partial(self._on_task_end, live))
-
-    async def _add_inputs(self, lives: Sequence[LiveRun]) -> None:
-        """Read what the runs may know of those upstream; they are left without when the worker stops meanwhile."""
-        ids = [live.claimed.id for live in lives]
-        backoff = Backoff()
-        while not self.lease.is_lost and not self._stopping:
-            try:
-                async with self._store.autocommit() as work:
-                    inputs = await work.flows.inputs(ids)
-            except (StoreUnavailableError, ConflictError) as error:
-                logger.warning("inputs of runs not read", extra={"runs": len(ids), "reason": str(error)})
-                await self._clock.sleep(backoff.next_seconds())
-                continue
-            for live in lives:
-                live.inputs = inputs.get(live.claimed.id, RunInputs(run_id=live.claimed.id))
-            return
-
-    async def _versions_of(self, claimed: Sequence[ClaimedRun]) -> Mapping[int, TaskVersion]:
-        backoff = Backoff()
-        while True:
-            try:
-                return await self._versions.get(self._store, {run.task_version_id for run in claimed})
-            except (StoreUnavailableError, ConflictError) as error:
-                if self.lease.is_lost:
-                    return {}
-                logger.warning("task versions not read", extra={"reason": str(error)})
-                await self._clock.sleep(backoff.next_seconds())
 
     async def _carry_out(self, live: LiveRun, version: TaskVersion) -> None:
         if not self._lease_seconds_left():
@@ -376,8 +337,7 @@ class SessionLife:
             self._give_back(live)
 
     def _give_back(self, live: LiveRun) -> None:
-        self._live_runs.ended(live)
-        (self._to_put_off if live.is_unknown else self._to_hand_back).add(live.key)
+        self._returned.add(live)
         self._wake.set()
 
     def _settle_differences(self, rows: Sequence[HeldRun], requested_at: float, *, at_once: bool) -> None:
@@ -392,44 +352,16 @@ class SessionLife:
             live.stop(StopReason.LOST, now)
         self._pauses.pause(differences.to_pause)
         self._pauses.resume(differences.to_resume)
-        leaving = self._to_hand_back | self._to_put_off
-        unknown = [key for key in differences.to_hand_back if key not in leaving]
-        if unknown:
-            logger.warning("runs of a lost reply handed back", extra={"runs": len(unknown)})
-            self._to_hand_back.update(unknown)
+        if self._returned.add_unknown(differences.to_hand_back):
             self._wake.set()
 
     async def _hand_back(self) -> bool:
-        """Whether everything that waits to be handed back is; what was not is kept for the next time."""
-        keys, put_off = list(self._to_hand_back), list(self._to_put_off)
-        if not keys and not put_off:
-            return True
-        changes: list[RunChange] = []
+        """Whether nothing is left to be handed back."""
         try:
-            if not self._logs.is_empty:
-                await self._logs.flush()
-            async with self._store.autocommit() as work:
-                if keys:
-                    changes += await work.task_runs.hand_back(self.session_id, keys)
-                if put_off:
-                    # Later, and later each time: this worker, too, would be offered them again.
-                    changes += await work.task_runs.hand_back(self.session_id, put_off, delay_seconds=_PUT_OFF_SECONDS)
+            return await self._returned.give_back()
         except SessionFencedError as error:
             self.lose(str(error))
             return True
-        except (StoreUnavailableError, ConflictError) as error:
-            logger.warning("hand-back delayed", extra={"runs": len(keys) + len(put_off), "reason": str(error)})
-            return False
-        self._to_hand_back.difference_update(keys)
-        self._to_put_off.difference_update(put_off)
-        for key in (*keys, *put_off):
-            self._live_runs.remove(key)
-        await self._ring_dispatchers(changes)
-        return True
-
-    async def _ring_dispatchers(self, changes: Sequence[RunChange]) -> None:
-        if any(change.status is TaskRunStatus.PENDING for change in changes):
-            await self._queue.ring([DISPATCHERS])
 
     async def _sweep(self) -> None:
         """Steps in where an executor does not end its run after it was stopped."""
@@ -446,7 +378,7 @@ class SessionLife:
     async def _abandon(self, live: LiveRun) -> None:
         """Report a run that ignores its cancellation; the coroutine, which nothing can kill, is cancelled again."""
         logger.error("run ignores its cancellation and is given up", extra={"run_id": live.claimed.id})
-        versions = await self._versions_of([live.claimed])
+        versions = await self._needs.versions_of([live.claimed])
         version = versions.get(live.claimed.task_version_id)
         outcome = None if version is None else stopped_outcome(live, version, is_abandoned=True)
         if live.is_executing:
@@ -482,7 +414,7 @@ class SessionLife:
             try:
                 await self._hand_back()
                 async with self._store.autocommit() as work:
-                    await self._ring_dispatchers(await work.worker_sessions.close(self.session_id))
+                    await ring_for_returned(self._queue, await work.worker_sessions.close(self.session_id))
                 return
             except (StoreUnavailableError, ConflictError) as error:
                 logger.warning("goodbye delayed", extra={"reason": str(error)})
