@@ -1,6 +1,5 @@
 """Runs that are made in one statement because their tasks stand alone."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +8,12 @@ import pytest
 
 from fixtures.database import every_postgresql
 from fixtures.factories import build_plan, claim, create_runs, create_task, open_session
-from fixtures.waiting import wait_until_blocked
 from scheduler_core.interfaces import Store
 from scheduler_core.models import (
     CommitRing,
     CreatedRun,
     Dependency,
+    Lane,
     SingleRun,
     Task,
     TaskRunStatus,
@@ -111,16 +110,17 @@ async def test_infra_integration_single_runs_are_not_made_of_idle_tasks(store: S
     assert await made(store, single(task)) == [None]
 
 
-async def test_infra_integration_single_runs_wait_for_a_change_of_their_task(
-    store: Store, second_store: Store, database_url: str
+async def test_infra_integration_single_runs_of_a_task_that_is_changed_are_left_to_whoever_can_wait(
+    store: Store, second_store: Store
 ) -> None:
-    """A pause that is not committed yet is waited for, and then counts."""
-    task = await create_task(store)
+    """Others that are asked for at the same time are made meanwhile."""
+    changed, other = await create_task(store), await create_task(store)
     async with store.transaction() as work:
-        await work.tasks.set_status([task.id], TaskStatus.PAUSED)
-        asked = asyncio.create_task(made(second_store, single(task)))
-        await wait_until_blocked(database_url)
-    assert await asked == [None]
+        await work.tasks.set_status([changed.id], TaskStatus.PAUSED)
+        first, second = await made(second_store, single(changed), single(other))
+    assert first is None
+    assert second is not None
+    assert second.task_id == other.id
 
 
 async def rung_by(
@@ -158,7 +158,8 @@ async def test_infra_integration_single_runs_ring_as_they_are_committed(store: S
 
     assert await rung(5, task) == ({wide}, True)
     assert await rung(6, task, task) == ({wide, narrow}, True)
-    assert await rung(50, task) == ({wide, narrow, tiny}, True)
+    assert await rung(10, task) == ({wide, narrow, tiny}, False)
+    assert await rung(9, task) == ({wide, narrow, tiny}, True)
     assert await rung(1, other) == ({elsewhere}, True)
     assert await rung(2, task, other) == (set(), False)
     assert len(await claim(store, wide, 5)) == 5
@@ -168,7 +169,7 @@ async def test_infra_integration_single_runs_ring_as_they_are_committed(store: S
 async def test_infra_integration_single_runs_say_when_they_have_not_rung_enough(
     store: Store, database_url: str
 ) -> None:
-    """Of many sessions some are looked at; others may have places for what is left. Where nobody has, all is done."""
+    """Of many sessions some are looked at, and whoever is full now may be free, and asleep, when the run is there."""
     task = await create_task(store)
     sessions = [await open_session(store, places=1) for _ in range(17)]
 
@@ -176,4 +177,8 @@ async def test_infra_integration_single_runs_say_when_they_have_not_rung_enough(
     assert (len(rung), is_rung) == (16, True)
     rung, is_rung = await rung_by(store, database_url, sessions, 17, task)
     assert (len(rung), is_rung) == (16, False)
-    assert await rung_by(store, database_url, [], 1, await create_task(store, queue="nobody")) == (set(), True)
+    full = await create_task(store, queue="full")
+    session = await open_session(store, queues=("full",), places=1)
+    assert await rung_by(store, database_url, [session], 1, full) == ({session}, True)
+    await claim(store, session, 1, Lane("full", full.task_type))
+    assert await rung_by(store, database_url, [session], 1, full) == (set(), False)

@@ -27,6 +27,7 @@ class FakeStore:
         self.failure: Exception | None = None
         self.rings: list[int | None] = []
         self.can_ring = True
+        self.refused: set[int] = set()
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator["FakeStore"]:
@@ -40,6 +41,8 @@ class FakeStore:
         await self.may_end.wait()
         if self.failure is not None:
             raise self.failure
+        if self.refused.intersection(run.task_id for run in wanted):
+            raise RepositoryError("The database refused a statement.")
         runs = [None if run.task_id < 0 else made(run.task_id) for run in wanted]
         return SingleAnswer(runs, is_rung=ring is not None and self.can_ring and any(runs))
 
@@ -227,6 +230,38 @@ async def test_api_unit_single_runs_are_not_rung_for_while_a_statement_brings_th
     assert ringer.rung == [[2]]
 
 
+async def test_api_unit_single_runs_are_rung_for_in_time_beside_a_busier_lane(
+    runs: SingleRuns, store: FakeStore, ringer: FakeRinger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statements that ring for another lane again and again do not put off whom they do not ring for."""
+    ringer.commit_ring = CommitRing("tasks.session-", "look")
+    ringer.may_end.set()
+    store.may_end.set()
+    pace(monkeypatch, spacing=NEVER, wait=0.1)
+    await asyncio.gather(*await asked(runs, 1))
+    await asyncio.gather(*await asked(runs, 103))
+    pace(monkeypatch, spacing=0.0, wait=0.1)
+    rings_of_the_busy = 0
+    while not ringer.rung and rings_of_the_busy < 1000:
+        await asyncio.gather(*await asked(runs, 4))
+        await asyncio.sleep(0.001)
+        rings_of_the_busy += 1
+
+    assert ringer.rung == [[103]]
+    assert rings_of_the_busy > 1
+
+
+async def test_api_unit_single_runs_that_are_refused_take_no_others_along(runs: SingleRuns, store: FakeStore) -> None:
+    """Of several that went together each is tried by itself, and only the one that is not taken is left out."""
+    store.refused = {2, 4}
+    callers = await asked(runs, 4)
+    callers += await asked(runs, 1, 2, 3)
+    store.may_end.set()
+
+    assert ids(await asyncio.gather(*callers)) == [None, 1, None, 3]
+    assert store.statements == [[4], [1, 2, 3], [1], [2], [3]]
+
+
 async def test_api_unit_single_runs_go_in_batches_of_bounded_size(runs: SingleRuns, store: FakeStore) -> None:
     """Neither too many at once nor too much text, but what is large by itself goes alone."""
     callers = await asked(runs, 0)
@@ -257,14 +292,6 @@ async def test_api_unit_single_runs_tell_everybody_that_the_store_is_away(runs: 
     assert len({id(error) for error in told}) == 3
     store.failure = None
     assert ids(await asyncio.gather(*await asked(runs, 4))) == [4]
-
-
-async def test_api_unit_single_runs_that_are_refused_find_out_by_themselves(runs: SingleRuns, store: FakeStore) -> None:
-    """What the database does not take of one of them made none of the others."""
-    store.failure = RepositoryError("a NUL, somewhere")
-    store.may_end.set()
-
-    assert ids(await asyncio.gather(*await asked(runs, 1, 2))) == [None, None]
 
 
 async def test_api_unit_single_runs_are_made_for_who_has_left(runs: SingleRuns, store: FakeStore) -> None:

@@ -319,16 +319,15 @@ async def test_report_comes_after_the_output_and_whatever_becomes_of_that(
 
 
 async def test_worker_unit_room_is_told_only_where_nothing_more_is_granted(bench: Bench) -> None:
-    """The end of a gated run rings dispatchers, unless more was granted to its session when it was claimed."""
-    bench.runs.gated = {1, 2, 3}
-    for run_id, granted_left in ((1, 1), (2, 1), (3, 0)):
+    """The end of a gated run rings dispatchers, unless the newest claim has left granted runs for the next one."""
+    bench.runs.gated = {1, 2}
+    for run_id, granted_left in ((1, 1), (2, 0)):
         bench.live_runs.add(msgspec.structs.replace(build_claimed(run_id), granted_left=granted_left), 0.0)
-    for run_id in (1, 2):
-        bench.end(run_id)
-    bench.live_runs.add(msgspec.structs.replace(build_claimed(4), granted_left=1), 0.0)
-    bench.end(4)
+    bench.live_runs.granted_left = 1
+    bench.end(2)
     await bench.buffer.drained()
-    assert (bench.reported, bench.wire.rung) == ([[1, 2, 4]], [])
-    bench.end(3)
+    assert (bench.reported, bench.wire.rung) == ([[2]], [])
+    bench.live_runs.granted_left = 0
+    bench.end(1)
     await bench.buffer.drained()
     assert bench.wire.rung == [DISPATCHERS]

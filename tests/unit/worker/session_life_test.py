@@ -6,11 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from fixtures.in_memory_message_queue import InMemoryMessageQueue
+from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
 from fixtures.worker import FakeStore, build_claimed, build_version, eventually
 from scheduler_core.errors import StoreUnavailableError
 from scheduler_core.interfaces import RunNotice, RunOutcome
 from scheduler_core.models import (
+    DISPATCHERS,
     ClaimedRun,
     FinishedRun,
     HeldRun,
@@ -51,6 +52,7 @@ class Runs:
         self.is_away = False
         self.parameters: dict[int, dict[str, Any]] = {}
         self.claims: list[bool] = []
+        self.are_gated = False
 
     async def claim(
         self, session_id: int, lanes: Sequence[Lane], limit: int, *, has_grants: bool = False
@@ -73,7 +75,7 @@ class Runs:
         if self.is_away:
             raise StoreUnavailableError("away")
         self.finished += finished
-        return [RunChange(run.run_id, run.status) for run in finished]
+        return [RunChange(run.run_id, run.status, is_gated=self.are_gated) for run in finished]
 
     async def report_pauses(self, session_id: int, reports: Mapping[RunKey, PauseReport]) -> None:
         """Record who stands still."""
@@ -195,11 +197,12 @@ class Stage:
         clock = SystemClock()
         self.lease = Lease(60.0, clock.monotonic())
         self.executor = Executor(act)
+        self.wire = InMemoryWire()
         self.life = SessionLife(
             1,
             self.lease,
             store=cast(Any, FakeStore(runs, self.sessions, self.logs, flows=flows)),
-            queue=InMemoryMessageQueue(),
+            queue=InMemoryMessageQueue(self.wire),
             clock=clock,
             config=config,
             lanes=[Lane("default", "fake")],
@@ -481,6 +484,28 @@ async def test_run_asks_for_granted_runs_at_once_as_long_as_it_gets_some() -> No
     stage.stopping.set()
     await running
     assert runs.claims[:4] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("granted_left", "places"),
+    [
+        pytest.param([1, 0], 1, id="the first end is not told, because the next claim fills its place"),
+        pytest.param([1], 2, id="what a claim with room to spare has left has been cancelled"),
+        pytest.param([1], 1, id="what the next claim does not find has been cancelled"),
+    ],
+)
+async def test_run_tells_once_of_room_that_no_granted_run_takes(granted_left: list[int], places: int) -> None:
+    """A dispatcher hears of a free place as soon as nothing that is granted can fill it, and not before."""
+    runs = Runs(*(build_claimed(number, granted_left=left) for number, left in enumerate(granted_left, 1)))
+    runs.are_gated = True
+    stage = Stage(runs, at_once, max_concurrent_tasks=places, poll_interval_seconds=60.0)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: len(runs.finished) == len(granted_left) and bool(stage.wire.rung))
+
+    stage.stopping.set()
+    await running
+    assert stage.wire.rung == [DISPATCHERS]
 
 
 async def test_run_reads_the_inputs_of_all_claimed_runs_at_once() -> None:

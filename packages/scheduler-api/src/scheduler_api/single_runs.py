@@ -42,6 +42,7 @@ class SingleRuns:
         self._asked: list[_Asked] = []
         self._writing: asyncio.Task[None] | None = None
         self._unrung: list[CreatedRun] = []
+        self._unrung_since = -math.inf
         self._ringing: asyncio.Task[None] | None = None
         self._rung_at = -math.inf
         self._is_bringing_ring = False
@@ -107,10 +108,14 @@ class SingleRuns:
         except StoreUnavailableError:
             raise
         except RepositoryError:
-            # It collided, or one of them is what the database does not take: each finds out by itself.
-            return SingleAnswer([None] * len(wanted), is_rung=False)
+            pass
         finally:
             self._is_bringing_ring = False
+        if len(wanted) == 1:
+            return SingleAnswer([None], is_rung=False)
+        # It collided, or one of them is what the database does not take: each finds out by itself.
+        answers = [await self._created([one]) for one in wanted]
+        return SingleAnswer([run for answer in answers for run in answer.runs], is_rung=False)
 
     def _see_to_rings(self, runs: Sequence[CreatedRun], *, is_rung: bool) -> None:
         if is_rung:
@@ -118,7 +123,9 @@ class SingleRuns:
             # The ring was for those, too, that waited for one, as far as the same sessions take them.
             lanes = {(run.queue, run.task_type) for run in runs}
             self._unrung = [run for run in self._unrung if (run.queue, run.task_type) not in lanes]
-        else:
+        elif runs:
+            if not self._unrung:
+                self._unrung_since = self._now()
             self._unrung += runs
         if self._unrung and self._ringing is None:
             self._ringing = asyncio.create_task(self._ring_all())
@@ -126,7 +133,8 @@ class SingleRuns:
     async def _ring_all(self) -> None:
         try:
             while self._unrung:
-                if (left := self._rung_at + _RING_WAIT_SECONDS - self._now()) > 0:
+                # The later ring may have been for other lanes only: it does not put these off.
+                if (left := min(self._rung_at, self._unrung_since) + _RING_WAIT_SECONDS - self._now()) > 0:
                     await asyncio.sleep(left)
                     continue
                 if self._is_bringing_ring:

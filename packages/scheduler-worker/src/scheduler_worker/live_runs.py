@@ -30,6 +30,8 @@ class LiveRuns:
         self._claims_started = 0
         self._claims_ended = 0
         self._unknown: dict[RunKey, int] = {}
+        self.granted_left = 0
+        """How many runs more are granted to this session, after its newest claim, which it can take by its next one."""
 
     def __len__(self) -> int:
         return len(self._runs)

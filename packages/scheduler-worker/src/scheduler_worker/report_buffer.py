@@ -115,13 +115,11 @@ class ReportBuffer:
                 count_stale(stale)
                 logger.warning("reports refused: others have these runs", extra={"runs": stale})
             count_finished(answer.changes)
-        # As long as more is granted to this session, it has no room to tell of; dispatchers look in time by themselves.
-        has_more = all(self._granted_left(finished) for finished in batch)
         for finished in batch:
             self._live_runs.remove(key_of(finished))
         self._on_reported()
         if answer is not None:
-            await self._ring(*answer, has_more=has_more)
+            await self._ring(*answer)
 
     async def _recorded(self, batch: list[FinishedRun], *, may_substitute: bool = True) -> "_Recorded | None":
         """Where the runs went and what may be claimed now; None when the session is over."""
@@ -178,13 +176,9 @@ class ReportBuffer:
             settled = await work.task_runs.settle(len(ended), ended) if ended else Settlement([])
         return _Recorded(changes, *settled)
 
-    def _granted_left(self, finished: FinishedRun) -> int:
-        live = self._live_runs.get(finished.run_id)
-        return 0 if live is None else live.claimed.granted_left or 0
-
-    async def _ring(
-        self, changes: Sequence[RunChange], claimable: Sequence[CreatedRun], is_later: bool, *, has_more: bool
-    ) -> None:
+    async def _ring(self, changes: Sequence[RunChange], claimable: Sequence[CreatedRun], is_later: bool) -> None:
+        # As long as more is granted to this session, it has no room to tell of; dispatchers look in time by themselves.
+        has_more = self._live_runs.granted_left > 0
         # Back in the queue, or room for a gated run: a dispatcher has something to do.
         is_back = any(
             change.status is TaskRunStatus.PENDING or (change.is_gated and not has_more) for change in changes

@@ -10,7 +10,7 @@ from functools import partial
 
 from scheduler_core.errors import ConflictError, SchemaVersionError, SessionFencedError, StoreUnavailableError
 from scheduler_core.interfaces import Bell, Clock, MessageQueue, Store
-from scheduler_core.models import ClaimedRun, HeldRun, Lane, TaskVersion, session_address
+from scheduler_core.models import DISPATCHERS, ClaimedRun, HeldRun, Lane, TaskVersion, session_address
 from scheduler_worker.backoff import Backoff
 from scheduler_worker.heartbeat_service import HeartbeatService
 from scheduler_worker.lease import Lease
@@ -252,6 +252,12 @@ class SessionLife:
             self._live_runs.claim_ended()
         # Granted runs come one after another; a claim that finds none goes back to the cheaper statement.
         self._has_grants = any(run.granted_left is not None for run in claimed)
+        was_granted = self._live_runs.granted_left
+        # A claim that did not come back full has found all of them that can be taken: the others have been cancelled.
+        self._live_runs.granted_left = (claimed[-1].granted_left or 0) if len(claimed) >= limit else 0
+        if was_granted and not claimed:
+            # There was to be no room, so nobody has been told of it.
+            await self._queue.ring([DISPATCHERS])
         if claimed:
             count_claimed(len(claimed))
         return claimed

@@ -3,12 +3,14 @@
 -- caller has read or is not ACTIVE, others depend on it or it on others, its runs are groups or have a condition, are
 -- gated, or time out in their queue.
 -- The task is locked in shared mode until the end, as by lock_graph; and as there, whoever adds an edge to a task
--- meanwhile comes after the runs that are made here.
+-- meanwhile comes after the runs that are made here. One that is being changed makes no run either: who asks for others
+-- would have to wait for it.
 -- They come as JSON because PostgreSQL expects as many rows of that whatever is in it: of arrays it would find a plan for
 -- the given lengths cheaper than the general one, and plan each statement anew, which takes longer than to carry it out.
 -- With a channel_prefix, the emptiest sessions that can take the lane that all of these have in common are notified at the
 -- commit, as many as have places for `ring_runs` runs: is_rung says that nobody else is to be rung for them. Not so when
--- they are of several lanes, or when of many sessions the sixteen that were looked at have too few free places.
+-- they are of several lanes, or when the sessions that were looked at, sixteen at most, have too few free places: one that
+-- seemed full may look in vain and go to sleep before the commit, so that somebody has to look again after it.
 WITH wish AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(wanted)s::jsonb)
         AS wish(ordinal integer, task_id bigint, task_version_id bigint, parameters text, trace_context text)
@@ -17,7 +19,7 @@ WITH wish AS MATERIALIZED (
     FROM scheduler.tasks
     WHERE tasks.id = ANY(ARRAY(SELECT task_id FROM wish)) AND tasks.status = 'ACTIVE'
     ORDER BY tasks.id
-    FOR SHARE OF tasks
+    FOR SHARE OF tasks SKIP LOCKED
 ), alone AS MATERIALIZED (
     SELECT locked.id AS task_id, locked.task_version_id, locked.namespace,
            version.queue, version.task_type, version.priority, version.max_retries,
@@ -73,7 +75,7 @@ WITH wish AS MATERIALIZED (
     WINDOW emptiest AS (ORDER BY able.places - held.runs DESC, able.chance ROWS UNBOUNDED PRECEDING)
 ), ring AS MATERIALIZED (
     SELECT count(pg_notify(%(channel_prefix)s::text || free.id, %(payload)s::text)) AS sessions,
-           coalesce(max(free.places_so_far), 0) >= %(ring_runs)s OR (SELECT count(*) FROM able) < 16 AS is_enough
+           coalesce(max(free.places_so_far), 0) >= %(ring_runs)s AS is_enough
     FROM free
     WHERE free.places_so_far - free.places < %(ring_runs)s
 )
