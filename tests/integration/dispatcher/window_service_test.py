@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from fixtures.factories import build_plan, claim, create_runs, create_task, open_session, report, status_of
+from fixtures.factories import PYTHON_LANE, build_plan, claim, create_runs, create_task, open_session, report, status_of
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from fixtures.windows import build_window, insert_limit
 from scheduler_core.interfaces import Store
@@ -61,6 +61,19 @@ async def test_dispatcher_integration_a_limit_bounds_runs_by_key_and_frees_with_
     await window.look()
     assert [run.id for run in await claim(store, session_id)] == [a[2]]
     assert rows(database_url, "SELECT count(*) FROM scheduler.task_run_permits") == [(3,)]
+
+
+async def test_dispatcher_integration_a_claim_along_takes_no_run_with_limits(store: Store, database_url: str) -> None:
+    """Permits are given out under locks that it cannot take any more; nor does it pass by a run that needs some."""
+    insert_limit(database_url, "one", concurrent=1)
+    limited, plain = await create_task(store, limits=("one",)), await create_task(store, name="plain")
+    session_id = await open_session(store, places=10)
+    await trigger(store, limited, 1)
+    await build_window(store).look()
+    await trigger(store, plain, 1)
+    async with store.transaction() as work:
+        assert await work.task_runs.claim_along(session_id, [PYTHON_LANE], 1) == []
+    assert len(await claim(store, session_id)) == 2
 
 
 async def test_dispatcher_integration_a_run_gets_all_permits_or_none(store: Store, database_url: str) -> None:

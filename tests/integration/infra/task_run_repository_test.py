@@ -1,6 +1,7 @@
 """Runs in PostgreSQL: creation, claim, finish, hand-back, settlement, admission."""
 
 import asyncio
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +46,39 @@ async def slot_request_twice(store: Store) -> int:
         async with store.transaction() as work:
             made += len(await work.task_runs.create_flows([request]))
     return made
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+async def test_infra_integration_claim_along_takes_what_its_transaction_releases(store: Store, is_undone: bool) -> None:
+    """The end of a run and the claim of the one that waits for it are one change, and undone together."""
+    first, second = await create_task(store), await create_task(store)
+    session_id = await open_session(store, places=1)
+    root, waiting = await create_runs(store, build_plan(first, second))
+    (held,) = await claim(store, session_id)
+
+    with pytest.raises(ZeroDivisionError) if is_undone else nullcontext():
+        async with store.transaction() as work:
+            await work.task_runs.finish(session_id, [report(held)])
+            await work.task_runs.settle(1, [root.run_id])
+            claimed = await work.task_runs.claim_along(session_id, [PYTHON_LANE], 1)
+            assert [(run.id, run.attempt) for run in claimed] == [(waiting.run_id, 1)]
+            1 / (not is_undone)
+
+    before, after = (TaskRunStatus.RUNNING, TaskRunStatus.PENDING), (TaskRunStatus.COMPLETED, TaskRunStatus.RUNNING)
+    assert (await status_of(store, root.run_id), await status_of(store, waiting.run_id)) == (
+        before if is_undone else after
+    )
+
+
+async def test_infra_integration_claim_along_takes_nothing_for_a_session_that_is_over(store: Store) -> None:
+    """As with every claim."""
+    task = await create_task(store)
+    await create_runs(store, build_plan(task))
+    session_id = await open_session(store)
+    async with store.transaction() as work:
+        await work.worker_sessions.close(session_id)
+        with pytest.raises(SessionFencedError):
+            await work.task_runs.claim_along(session_id, [PYTHON_LANE], 1)
 
 
 async def test_infra_integration_slot_makes_one_run(store: Store) -> None:

@@ -13,6 +13,7 @@ from scheduler_core.errors import RepositoryError, SessionFencedError, StoreUnav
 from scheduler_core.interfaces import Settlement
 from scheduler_core.models import (
     DISPATCHERS,
+    ClaimedRun,
     CreatedRun,
     FinishedRun,
     Lane,
@@ -26,6 +27,7 @@ from scheduler_core.runtime import SystemClock
 from scheduler_worker.lease import Lease
 from scheduler_worker.live_runs import LiveRuns
 from scheduler_worker.log_buffer import LogBuffer
+from scheduler_worker.next_claim import NextClaim
 from scheduler_worker.report_buffer import ReportBuffer
 
 
@@ -65,6 +67,10 @@ class FakeRuns:
         self.settled += run_ids
         return Settlement(self.claimable, self.is_later)
 
+    async def claim_along(self, session_id: int, lanes: Sequence[Lane], limit: int) -> list[ClaimedRun]:
+        """The first of what was released."""
+        return [build_claimed(run.run_id) for run in self.claimable[:limit]]
+
     async def ring_targets(self, lanes: Sequence[Lane], counts: Sequence[int]) -> list[int]:
         """Two sessions, the first of which is the tested one."""
         return [9, 10]
@@ -96,6 +102,9 @@ class Bench:
         self.wire = InMemoryWire()
         self.fenced: list[str] = []
         self.looks = 0
+        self.may_claim = False
+        self.took: list[int] = []
+        self.doubts = 0
         clock = SystemClock()
         self.lease = Lease(30.0, clock.monotonic())
         self.logs = LogBuffer(self.store, 9, clock, limit_bytes=1000, interval_seconds=1.0)
@@ -108,6 +117,14 @@ class Bench:
             self.lease,
             clock,
             lanes=[Lane("default", "python")],
+            next_claim=NextClaim(
+                9,
+                [Lane("default", "python")],
+                self.live_runs,
+                may=lambda: self.may_claim,
+                took=lambda claimed: self.took.extend(run.id for run in claimed),
+                doubt=self._doubt,
+            ),
             batch_size_max=batch_size_max,
             interval_seconds=interval_seconds,
             on_reported=lambda: None,
@@ -117,6 +134,9 @@ class Bench:
 
     def _look(self) -> None:
         self.looks += 1
+
+    def _doubt(self) -> None:
+        self.doubts += 1
 
     def hold(self, *run_ids: int) -> None:
         """Have these runs execute."""
@@ -275,6 +295,33 @@ async def test_report_takes_the_next_step_of_a_chain_itself(bench: Bench) -> Non
     assert (bench.wire.rung, bench.looks) == ([], 1)
 
 
+async def test_report_claims_the_next_step_of_a_chain_in_its_transaction(bench: Bench) -> None:
+    """It is this session's with the commit of the report, so there is nothing to look or ring for."""
+    bench.may_claim = True
+    bench.runs.claimable = [created(20)]
+    bench.hold(1)
+    bench.end(1, needs_settlement=True)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert (bench.took, bench.store.transactions, bench.wire.rung, bench.looks) == ([20], 1, [], 0)
+
+
+async def test_report_leaves_the_next_step_while_more_is_to_be_reported(bench: Bench) -> None:
+    """The outcomes that wait may release runs, too, and all of them are claimed together."""
+    bench.may_claim = True
+    bench.runs.claimable = [created(20)]
+    bench.hold(1, 2, 3, 4)
+    for run_id in (1, 2, 3, 4):
+        bench.end(run_id, needs_settlement=True)
+
+    await asyncio.wait_for(bench.buffer.drained(), 5)
+
+    assert bench.reported == [[1, 2, 3], [4]]
+    assert bench.took == [20]
+    assert bench.looks == 1
+
+
 async def test_report_rings_dispatchers_for_a_run_that_others_have_come_to_wait_for(bench: Bench) -> None:
     """A run may be waited for only since its claim: the worker leaves its end to the dispatchers, and tells them."""
     bench.runs.awaited = {1}
@@ -321,13 +368,14 @@ async def test_report_comes_after_the_output_and_whatever_becomes_of_that(
 async def test_worker_unit_room_is_told_only_where_nothing_more_is_granted(bench: Bench) -> None:
     """The end of a gated run rings dispatchers, unless the newest claim has left granted runs for the next one."""
     bench.runs.gated = {1, 2}
-    for run_id, granted_left in ((1, 1), (2, 0)):
-        bench.live_runs.add(msgspec.structs.replace(build_claimed(run_id), granted_left=granted_left), 0.0)
     bench.live_runs.granted_left = 1
-    bench.end(2)
-    await bench.buffer.drained()
-    assert (bench.reported, bench.wire.rung) == ([[2]], [])
-    bench.live_runs.granted_left = 0
+    # What it said when it was claimed is of no account any more.
+    bench.live_runs.add(msgspec.structs.replace(build_claimed(1), granted_left=0), 0.0)
     bench.end(1)
+    await bench.buffer.drained()
+    assert (bench.reported, bench.wire.rung) == ([[1]], [])
+    bench.live_runs.granted_left = 0
+    bench.live_runs.add(msgspec.structs.replace(build_claimed(2), granted_left=1), 0.0)
+    bench.end(2)
     await bench.buffer.drained()
     assert bench.wire.rung == [DISPATCHERS]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from fixtures.in_memory_message_queue import InMemoryMessageQueue, InMemoryWire
 from fixtures.worker import FakeStore, build_claimed, build_version, eventually
 from scheduler_core.errors import StoreUnavailableError
-from scheduler_core.interfaces import RunNotice, RunOutcome
+from scheduler_core.interfaces import RunNotice, RunOutcome, Settlement
 from scheduler_core.models import (
     DISPATCHERS,
     ClaimedRun,
+    CreatedRun,
     FinishedRun,
     HeldRun,
     Lane,
@@ -53,12 +55,35 @@ class Runs:
         self.parameters: dict[int, dict[str, Any]] = {}
         self.claims: list[bool] = []
         self.are_gated = False
+        self.released: list[CreatedRun] = []
+        self.claims_along = 0
+        self.before_commit: Callable[[], None] = lambda: None
+        self.may_claim_along = asyncio.Event()
+        self.may_claim_along.set()
+        self.lost_claims = 0
+
+    async def settle(self, limit: int, run_ids: Sequence[int]) -> Settlement:
+        """What waits for the first run that ends."""
+        released, self.released = self.released, []
+        self.waiting += [build_claimed(run.run_id) for run in released]
+        return Settlement(released)
+
+    async def claim_along(self, session_id: int, lanes: Sequence[Lane], limit: int) -> list[ClaimedRun]:
+        """Give what waits."""
+        self.claims_along += 1
+        await self.may_claim_along.wait()
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        self.before_commit()
+        return taken
 
     async def claim(
         self, session_id: int, lanes: Sequence[Lane], limit: int, *, has_grants: bool = False
     ) -> list[ClaimedRun]:
         """Give what waits."""
         self.claims.append(has_grants)
+        if self.lost_claims:
+            self.lost_claims -= 1
+            raise StoreUnavailableError("the answer was lost")
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return taken
 
@@ -75,7 +100,7 @@ class Runs:
         if self.is_away:
             raise StoreUnavailableError("away")
         self.finished += finished
-        return [RunChange(run.run_id, run.status, is_gated=self.are_gated) for run in finished]
+        return [RunChange(run.run_id, run.status, run.needs_settlement, self.are_gated) for run in finished]
 
     async def report_pauses(self, session_id: int, reports: Mapping[RunKey, PauseReport]) -> None:
         """Record who stands still."""
@@ -115,6 +140,13 @@ class Sessions:
 
     def __init__(self) -> None:
         self.closed: list[int] = []
+        self.held: list[HeldRun] = []
+        self.renewals = 0
+
+    async def renew(self, session_id: int, draining: bool) -> list[HeldRun]:
+        """What it holds."""
+        self.renewals += 1
+        return self.held
 
     async def close(self, session_id: int) -> list[RunChange]:
         """Remember it."""
@@ -198,10 +230,11 @@ class Stage:
         self.lease = Lease(60.0, clock.monotonic())
         self.executor = Executor(act)
         self.wire = InMemoryWire()
+        self.store = FakeStore(runs, self.sessions, self.logs, flows=flows)
         self.life = SessionLife(
             1,
             self.lease,
-            store=cast(Any, FakeStore(runs, self.sessions, self.logs, flows=flows)),
+            store=cast(Any, self.store),
             queue=InMemoryMessageQueue(self.wire),
             clock=clock,
             config=config,
@@ -506,6 +539,75 @@ async def test_run_tells_once_of_room_that_no_granted_run_takes(granted_left: li
     stage.stopping.set()
     await running
     assert stage.wire.rung == [DISPATCHERS]
+
+
+def chain_of_two() -> Runs:
+    """Runs of which the second waits for the end of the first."""
+    runs = Runs(build_claimed(1, needs_settlement=True))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    runs.released = [CreatedRun(2, 1, 1, TaskRunStatus.DISPATCHED, "default", "fake", at)]
+    return runs
+
+
+async def test_run_goes_on_with_what_the_end_of_a_run_has_released() -> None:
+    """The next step is claimed with the report of the one before, also where there is but one place, and begun."""
+    runs = chain_of_two()
+    stage = Stage(runs, at_once, max_concurrent_tasks=1, poll_interval_seconds=60.0)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: len(runs.finished) == 2)
+
+    stage.stopping.set()
+    assert await running is SessionEnd.DRAINED
+    assert ([run.run_id for run in runs.finished], runs.claims_along, runs.handed_back) == ([1, 2], 1, [])
+
+
+async def test_run_hands_back_what_it_has_claimed_while_it_was_told_to_stop() -> None:
+    """Nobody begins it any more."""
+    runs = chain_of_two()
+    stage = Stage(runs, at_once, max_concurrent_tasks=1, poll_interval_seconds=60.0, drain_seconds=5.0)
+    runs.before_commit = stage.stopping.set
+
+    assert await stage.run() is SessionEnd.DRAINED
+    assert ([run.run_id for run in runs.finished], runs.handed_back) == ([1], [RunKey(2, 1)])
+
+
+async def test_run_looks_for_what_it_holds_when_the_answer_to_a_report_that_claimed_was_lost() -> None:
+    """The next claim comes after a renewal, whose answer names the run; it is handed back and not begun."""
+    runs = chain_of_two()
+    stage = Stage(runs, at_once, max_concurrent_tasks=1, poll_interval_seconds=60.0)
+    stage.sessions.held = [HeldRun(2, 1, cancel_requested=False)]
+
+    stage.store.lost_answers = 1
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: runs.handed_back == [RunKey(2, 1)])
+
+    stage.stopping.set()
+    await running
+    assert {run.run_id for run in runs.finished} == {1}
+
+
+async def test_run_takes_the_claim_of_a_report_under_way_for_no_lost_answer() -> None:
+    """While it looks for what an earlier claim may have left behind, it sees a run that it is just getting."""
+    runs = chain_of_two()
+    runs.may_claim_along.clear()
+    stage = Stage(runs, at_once, max_concurrent_tasks=2, poll_interval_seconds=60.0)
+    stage.sessions.held = [HeldRun(2, 1, cancel_requested=False)]
+    running = asyncio.create_task(stage.run())
+    await eventually(lambda: runs.claims_along == 1)
+    runs.waiting = []
+    runs.lost_claims = 1
+    stage.life.look()
+    await eventually(lambda: stage.sessions.renewals == 1)
+    runs.waiting = [build_claimed(2)]
+    runs.may_claim_along.set()
+
+    await eventually(lambda: len(runs.finished) == 2)
+
+    stage.stopping.set()
+    await running
+    assert ([run.run_id for run in runs.finished], runs.handed_back) == ([1, 2], [])
 
 
 async def test_run_reads_the_inputs_of_all_claimed_runs_at_once() -> None:

@@ -48,6 +48,11 @@ class LiveRuns:
         """How many of them have no outcome yet."""
         return self._executing
 
+    @property
+    def is_claiming(self) -> bool:
+        """Whether a claim is under way, so that a row may be there that is not held here yet."""
+        return self._claims_started > self._claims_ended
+
     def claim_started(self) -> None:
         """A claim is being sent."""
         self._claims_started += 1

@@ -22,6 +22,7 @@ from scheduler_worker.backoff import Backoff
 from scheduler_worker.lease import Lease
 from scheduler_worker.live_runs import LiveRuns
 from scheduler_worker.log_buffer import LogBuffer
+from scheduler_worker.next_claim import NextClaim
 from scheduler_worker.task_runner import key_of, refused
 from scheduler_worker.worker_metrics import count_finished, count_stale
 
@@ -48,6 +49,7 @@ class ReportBuffer:
         clock: Clock,
         *,
         lanes: Collection[Lane],
+        next_claim: NextClaim,
         batch_size_max: int,
         interval_seconds: float,
         on_reported: Callable[[], None],
@@ -62,6 +64,7 @@ class ReportBuffer:
         self._lease = lease
         self._clock = clock
         self._lanes = frozenset(lanes)
+        self._next_claim = next_claim
         self._batch_size_max = batch_size_max
         self._interval_seconds = interval_seconds
         self._on_reported = on_reported
@@ -170,11 +173,15 @@ class ReportBuffer:
             # What is not settled here is settled by a dispatcher: also the end of a run that others wait for only
             # since it was claimed.
             return _Recorded(changes, [], bool(_to_settle(changes)))
-        async with self._store.transaction() as work:
-            changes = await work.task_runs.finish(self._session_id, batch)
-            ended = _to_settle(changes)
-            settled = await work.task_runs.settle(len(ended), ended) if ended else Settlement([])
-        return _Recorded(changes, *settled)
+        with self._next_claim.around():
+            async with self._store.transaction() as work:
+                changes = await work.task_runs.finish(self._session_id, batch)
+                ended = _to_settle(changes)
+                settled = await work.task_runs.settle(len(ended), ended) if ended else Settlement([])
+                claimable = (
+                    await self._next_claim.claim(work, settled.released) if not self._pending else settled.released
+                )
+        return _Recorded(changes, claimable, settled.is_later)
 
     async def _ring(self, changes: Sequence[RunChange], claimable: Sequence[CreatedRun], is_later: bool) -> None:
         # As long as more is granted to this session, it has no room to tell of; dispatchers look in time by themselves.
@@ -194,7 +201,7 @@ class ReportBuffer:
         self._look()
         wanted = Counter(Lane(run.queue, run.task_type) for run in claimable)
         if len(claimable) == 1 and wanted.keys() <= self._lanes and not self._pending:
-            # The next step of a chain: this session has just freed the place for it.
+            # The next step of a chain, which was not claimed at once: this session has just freed the place for it.
             return []
         try:
             async with self._store.autocommit() as work:

@@ -17,6 +17,7 @@ from scheduler_worker.lease import Lease
 from scheduler_worker.live_run import LiveRun, StopReason
 from scheduler_worker.live_runs import LiveRuns
 from scheduler_worker.log_buffer import LogBuffer
+from scheduler_worker.next_claim import NextClaim
 from scheduler_worker.report_buffer import ReportBuffer
 from scheduler_worker.returned_runs import ReturnedRuns, ring_for_returned
 from scheduler_worker.run_needs import RunNeeds
@@ -90,6 +91,9 @@ class SessionLife:
             lease,
             clock,
             lanes=lanes,
+            next_claim=NextClaim(
+                session_id, lanes, self._live_runs, may=self._may_claim_next, took=self._took, doubt=self._doubt
+            ),
             batch_size_max=config.batch_size_max,
             interval_seconds=config.flush_interval_seconds,
             on_reported=self._on_reported,
@@ -100,6 +104,7 @@ class SessionLife:
         self._returned = ReturnedRuns(store, queue, session_id, self._live_runs, self._logs)
         self._heartbeat = heartbeat(self)
         self._is_looking = True
+        self._taken: list[ClaimedRun] = []
         self._may_hold_unknown = False
         self._has_grants = False
         self._is_told_lost = False
@@ -145,6 +150,28 @@ class SessionLife:
 
     def _on_reported(self) -> None:
         self._wake.set()
+
+    def _may_claim_next(self) -> bool:
+        is_free = len(self._live_runs) <= self._config.max_concurrent_tasks
+        return is_free and not (self._stopping or self.lease.is_lost or self._may_hold_unknown or self._has_grants)
+
+    def _took(self, claimed: Sequence[ClaimedRun]) -> None:
+        self._hold(claimed)
+        self._taken += claimed
+        self._wake.set()
+        if self._stopping:
+            self._leave_taken()
+
+    def _leave_taken(self) -> None:
+        """Who would begin it may have ended."""
+        taken, self._taken = self._taken, []
+        for run in taken:
+            if (live := self._live_runs.get(run.id)) is not None:
+                self._give_back(live)
+
+    def _doubt(self) -> None:
+        self._may_hold_unknown = True
+        self.look()
 
     # The life.
 
@@ -197,6 +224,10 @@ class SessionLife:
     async def _claim_until_stopped(self) -> None:
         backoff = Backoff()
         while not self._stopping and not self.lease.is_lost:
+            if self._taken:
+                taken, self._taken = self._taken, []
+                await self._start(taken)
+                continue
             free = self._config.max_concurrent_tasks - len(self._live_runs)
             if self._returned:
                 if not await self._hand_back():
@@ -227,10 +258,11 @@ class SessionLife:
                 await self._pause(error, backoff)
             else:
                 backoff.reset()
+        self._leave_taken()
 
     def _must_act(self, free: int) -> bool:
         looks = self._is_looking and free > 0
-        return looks or self._stopping or self.lease.is_lost or bool(self._returned)
+        return looks or self._stopping or self.lease.is_lost or bool(self._returned or self._taken)
 
     async def _pause(self, error: Exception, backoff: Backoff) -> None:
         self._is_looking = True
@@ -245,9 +277,7 @@ class SessionLife:
             async with self._store.autocommit() as work:
                 claimed = await work.task_runs.claim(self.session_id, self._lanes, limit, has_grants=self._has_grants)
                 # Held from this moment, before anything else can fail or a renewal is compared.
-                now = self._clock.monotonic()
-                for run in claimed:
-                    self._live_runs.add(run, now)
+                self._hold(claimed)
         finally:
             self._live_runs.claim_ended()
         # Granted runs come one after another; a claim that finds none goes back to the cheaper statement.
@@ -258,19 +288,30 @@ class SessionLife:
         if was_granted and not claimed:
             # There was to be no room, so nobody has been told of it.
             await self._queue.ring([DISPATCHERS])
+        return claimed
+
+    def _hold(self, claimed: Sequence[ClaimedRun]) -> None:
+        now = self._clock.monotonic()
+        for run in claimed:
+            self._live_runs.add(run, now)
         if claimed:
             count_claimed(len(claimed))
-        return claimed
 
     async def _find_unknown(self) -> None:
         requested_at = self._clock.monotonic()
-        async with self._store.autocommit() as work:
-            rows = await work.worker_sessions.renew(self.session_id, self._stopping)
+        # Before it is asked: what comes into doubt meanwhile may not be in the answer.
+        self._may_hold_unknown = False
+        try:
+            async with self._store.autocommit() as work:
+                rows = await work.worker_sessions.renew(self.session_id, self._stopping)
+        except BaseException:
+            self._may_hold_unknown = True
+            raise
         if rows is None:
             raise SessionFencedError(self.session_id)
         self.lease.renewed(requested_at)
-        self._may_hold_unknown = False
-        self._settle_differences(rows, requested_at, at_once=True)
+        # A report may claim at the same time, which is no lost reply yet.
+        self._settle_differences(rows, requested_at, at_once=not self._live_runs.is_claiming)
         await self._hand_back()
 
     async def _start(self, claimed: Sequence[ClaimedRun]) -> None:

@@ -212,6 +212,15 @@ class TaskRunRepository(Protocol):
         means that there is nothing to take. Its cost does not grow with runs of other lanes.
         """
 
+    async def claim_along(
+        self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
+    ) -> list[ClaimedRun]:
+        """Take up to `limit` of the runs that `claim` would take, in one statement: for use within a transaction.
+
+        Takes none that needs permits, none that is granted, and nothing that stands behind such a run. Raises
+        SessionFencedError when the session is not alive.
+        """
+
     async def versions(self, task_version_ids: Sequence[int]) -> list[TaskVersion]:
         """The immutable task versions with these ids, in any order."""
 

@@ -126,14 +126,7 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
         claimed: list[ClaimedRun] = []
         look = limit
         for _ in range(_CLAIM_ROUNDS_MAX):
-            wanted = {
-                "session_id": session_id,
-                "queues": [lane.queue for lane in lanes],
-                "task_types": [lane.task_type for lane in lanes],
-                "limit": limit - len(claimed),
-                "look": look,
-                "now": now,
-            }
+            wanted = _claim(session_id, lanes, limit - len(claimed), look, now)
             if not has_grants:
                 rows = await self._rows("claim_runs", wanted)
                 has_grants = bool(rows) and rows[0]["has_grants"]
@@ -152,6 +145,15 @@ class PostgresTaskRunRepository(PostgresRepository, TaskRunRepository):
                 break
             look = max(limit, min(max(2 * look, _LOOK_MIN), _LOOK_MAX))
         return claimed
+
+    async def claim_along(
+        self, session_id: int, lanes: Sequence[Lane], limit: int, now: datetime | None = None
+    ) -> list[ClaimedRun]:
+        """See TaskRunRepository."""
+        rows = await self._rows("claim_runs", _claim(session_id, lanes, limit, limit, now))
+        if not rows:
+            raise SessionFencedError(session_id)
+        return [_claimed(row) for row in rows if row["id"] is not None]
 
     async def _claim_limited(
         self, session_id: int, run_ids: list[int], limit: int, now: datetime | None
@@ -503,6 +505,17 @@ def _flow_arrays(requests: Sequence[FlowRequest]) -> dict[str, list[Any]]:
         "flow_awaited_counts": [len(request.after_runs) for request in requests],
         "awaited_flows": [ordinal for ordinal, _ in awaited],
         "awaited_runs": [run_id for _, run_id in awaited],
+    }
+
+
+def _claim(session_id: int, lanes: Sequence[Lane], limit: int, look: int, now: datetime | None) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "queues": [lane.queue for lane in lanes],
+        "task_types": [lane.task_type for lane in lanes],
+        "limit": limit,
+        "look": look,
+        "now": now,
     }
 
 
