@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from scheduler_core.decisions.placement_rules import Workers, is_granted, is_served, needs_placement, place
+from scheduler_core.decisions.placement_rules import Workers, is_granted, is_served, needs_placement, place_one
 from scheduler_core.decisions.window_rules import Windows, plan_window, wanted_heads
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import CreatedRun
@@ -145,7 +145,7 @@ class WindowService:
         heads = await work.dispatch.heads(wanted)
 
         def choose(run: Placement) -> int | None:
-            (session_id,) = place([run], workers, self._strategies.get)
+            session_id = place_one(run, workers, self._strategies.get)
             if session_id is not None:
                 self._memory.chosen(session_id, run.stream.task_type)
             return session_id

@@ -1,6 +1,7 @@
 """Which workers may take a run, and how a batch of runs is given to them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,15 @@ _OWN_QUEUE = "@"
 _ROUNDING = 1e-9
 
 _Demand = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+_Groups = list[list[WorkerView]]
+
+
+class _Takers(NamedTuple):
+    """Whoever takes runs of a demand; those of them with a free place, and that take more, most preferred tags first."""
+
+    ids: frozenset[int]
+    free: _Groups
+    more: _Groups
 
 
 class Workers:
@@ -29,7 +39,9 @@ class Workers:
     def __init__(self, views: Iterable[WorkerView]) -> None:
         ordered = sorted(views, key=lambda view: view.session_id)
         self._by_id = {view.session_id: msgspec.structs.replace(view, used=dict(view.used)) for view in ordered}
-        self._groups: dict[tuple[_Demand, bool], list[list[WorkerView]]] = {}
+        self._takers: dict[_Demand, _Takers] = {}
+        # Of the stream that was asked for last: runs of one stream come one after another.
+        self._last: tuple[StreamKey, _Takers] | None = None
         self._last_turn = max((view.turn for view in ordered), default=0)
 
     @property
@@ -44,8 +56,9 @@ class Workers:
         left what it requests. Of those only the ones with most of its preferred tags. Where no place is free: those
         that will have one at once.
         """
-        for is_free in (True, False):
-            for group in self._grouped(stream, is_free=is_free):
+        takers = self._takers_of(stream)
+        for groups in (takers.free, takers.more):
+            for group in groups:
                 able = [view for view in group if fits(view, stream)] if stream.resources else group
                 if able:
                     return able
@@ -53,8 +66,10 @@ class Workers:
 
     def is_able(self, session_id: int, stream: StreamKey) -> bool:
         """Whether there is this session and it can take a run of this stream now; preferred tags do not count."""
-        view = self._by_id.get(session_id)
-        return view is not None and view.takes_more and takes(view, stream) and fits(view, stream)
+        if session_id not in self._takers_of(stream).ids:
+            return False
+        view = self._by_id[session_id]
+        return view.takes_more and (not stream.resources or fits(view, stream))
 
     def take(self, session_id: int, stream: StreamKey) -> None:
         """Count a run of this stream as given to the session; KeyError when there is no such session."""
@@ -66,17 +81,18 @@ class Workers:
         view.turn = self._last_turn
         if stream.task_type not in view.recent_types:
             view.recent_types |= {stream.task_type}
-        if not view.free:
-            self._leave_out(view)
+        # Nothing gives it a place again in this snapshot.
+        left_over = view.places - view.running - view.assigned
+        if left_over == 0:
+            for takers in self._takers.values():
+                _leave_out(view, takers.free)
+        if left_over + view.ahead == 0:
+            for takers in self._takers.values():
+                _leave_out(view, takers.more)
 
-    def _leave_out(self, full: WorkerView) -> None:
-        """Nothing gives it a place again in this snapshot. Lists that were handed out stay as they are."""
-        for (_, is_free), groups in self._groups.items():
-            if is_free or not full.takes_more:
-                groups[:] = [[view for view in group if view is not full] for group in groups]
-
-    def _grouped(self, stream: StreamKey, *, is_free: bool) -> list[list[WorkerView]]:
-        """Whoever takes such runs and has a free place, or takes more, most preferred tags first."""
+    def _takers_of(self, stream: StreamKey) -> _Takers:
+        if self._last is not None and self._last[0] is stream:
+            return self._last[1]
         demand = (
             stream.queue,
             stream.task_type,
@@ -84,14 +100,28 @@ class Workers:
             stream.preferred_tags,
             stream.forbidden_tags,
         )
-        groups = self._groups.get((demand, is_free))
-        if groups is None:
-            by_score: dict[int, list[WorkerView]] = {}
-            for view in self._by_id.values():
-                if (view.free if is_free else view.takes_more) and takes(view, stream):
-                    by_score.setdefault(len(view.tags.intersection(stream.preferred_tags)), []).append(view)
-            groups = self._groups[demand, is_free] = [by_score[score] for score in sorted(by_score, reverse=True)]
-        return groups
+        found = self._takers.get(demand)
+        if found is None:
+            able = [view for view in self._by_id.values() if takes(view, stream)]
+            found = self._takers[demand] = _Takers(
+                frozenset(view.session_id for view in able),
+                _by_preference((view for view in able if view.free), stream),
+                _by_preference((view for view in able if view.takes_more), stream),
+            )
+        self._last = (stream, found)
+        return found
+
+
+def _by_preference(views: Iterable[WorkerView], stream: StreamKey) -> _Groups:
+    by_score: dict[int, list[WorkerView]] = {}
+    for view in views:
+        by_score.setdefault(len(view.tags.intersection(stream.preferred_tags)), []).append(view)
+    return [by_score[score] for score in sorted(by_score, reverse=True)]
+
+
+def _leave_out(full: WorkerView, groups: _Groups) -> None:
+    """Lists that were handed out stay as they are."""
+    groups[:] = [[view for view in group if view is not full] for group in groups]
 
 
 def takes(view: WorkerView, stream: StreamKey) -> bool:
@@ -148,12 +178,13 @@ def place(
     so do those for which a strategy names a session that was not offered. Where nobody is to be chosen and yet somebody
     must be, `consistent_hash` decides for a hash value, `resource_aware` for resources, and `least_loaded` for tags.
     """
-    return [_place(placement, workers, choose) for placement in placements]
+    return [place_one(placement, workers, choose) for placement in placements]
 
 
-def _place(
+def place_one(
     placement: Placement, workers: Workers, choose: Callable[[str | None], DispatchStrategy | None]
 ) -> int | None:
+    """What `place` says of a single run."""
     stream = placement.stream
     offered = workers.eligible(stream)
     if not offered:

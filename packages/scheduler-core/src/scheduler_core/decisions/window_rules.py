@@ -47,7 +47,9 @@ class Windows:
         is_granted: Callable[[Stream], bool] = lambda _: False,
         takers: Sequence[WorkerView] = (),
     ) -> None:
-        self._lanes = {stream.lane for stream in facts.streams}
+        # Of each stream by its id: a lane is made anew whenever a stream is asked for it.
+        self._lane_of = {stream.id: stream.lane for stream in facts.streams}
+        self._lanes = set(self._lane_of.values())
         self._granted = {stream.id for stream in facts.streams if is_granted(stream)}
         places = Counter(
             {lane: sum(worker.places for worker in facts.workers if _serves(worker, lane)) for lane in self._lanes}
@@ -97,7 +99,7 @@ class Windows:
     def window_room(self, stream: Stream) -> int:
         """How many more runs of its lane and class may become claimable, its limits aside."""
         if self.is_granted(stream):
-            return self._grants[stream.lane]
+            return self._grants[self._lane_of[stream.id]]
         room = self._room[stream.lane, stream.stream_class]
         return max(room, self._near[stream.lane]) if stream.stream_class is StreamClass.BACKGROUND else room
 
@@ -108,7 +110,7 @@ class Windows:
     def take(self, stream: Stream) -> bool:
         """A run of the stream becomes claimable; True where it belongs to the background's guaranteed share."""
         if self.is_granted(stream):
-            self._grants[stream.lane] -= 1
+            self._grants[self._lane_of[stream.id]] -= 1
             return False
         self._room[stream.lane, stream.stream_class] -= 1
         self._draw(stream, 1)
@@ -184,7 +186,7 @@ class _Plan:
         self._windows = windows
         self._heads = heads
         self._choose = choose
-        self._needs_choice = needs_choice
+        self._needing_choice = {stream.id for stream in facts.streams if heads.get(stream.id) and needs_choice(stream)}
         self._releases: list[Release] = []
         self._virtual_times: dict[int, float] = {}
         self._clocks = dict(facts.clocks)
@@ -207,8 +209,7 @@ class _Plan:
         while queue:
             turn, stream_id = heappop(queue)
             stream, position = by_id[stream_id], positions[stream_id]
-            now_due = self._turn(stream, position)
-            if now_due > turn:
+            if stream_class is not StreamClass.PLAIN and (now_due := self._turn(stream, position)) > turn:
                 # Another stream of its fairness key was served meanwhile.
                 heappush(queue, (now_due, stream_id))
                 continue
@@ -255,7 +256,7 @@ class _Plan:
 
     def _serve(self, stream: Stream, run_id: int, claim_at: datetime) -> bool:
         session_id = None
-        if self._needs_choice(stream):
+        if stream.id in self._needing_choice:
             session_id = self._choose(Placement(run_id=run_id, stream=stream.key))
             if session_id is None:
                 # Nobody suits now, and nobody will suit the next one of the same stream.

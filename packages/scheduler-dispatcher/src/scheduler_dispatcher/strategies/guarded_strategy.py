@@ -39,10 +39,13 @@ class GuardedStrategy(DispatchStrategy):
         except Exception as error:  # a plug-in may fail in any way
             self._tell("strategy failed", run, error=f"{type(error).__name__}: {error}")
             return None
-        if session_id is not None and all(view.session_id != session_id for view in workers):
-            self._tell("strategy names a session that was not offered", run, session_id=session_id)
+        if session_id is None:
             return None
-        return session_id
+        for view in workers:
+            if view.session_id == session_id:
+                return session_id
+        self._tell("strategy names a session that was not offered", run, session_id=session_id)
+        return None
 
     def _tell(self, event: str, run: Placement, **facts: object) -> None:
         if not self._is_told:

@@ -23,4 +23,4 @@ def least_loaded(workers: Sequence[WorkerView]) -> WorkerView:
 
 def by_load(view: WorkerView) -> tuple[float, int, int]:
     """What puts workers into the order of their load, then of their turn."""
-    return view.load, view.turn, view.session_id
+    return (view.running + view.assigned) / view.places, view.turn, view.session_id

@@ -1,6 +1,7 @@
 """One worker after another."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from scheduler_core.interfaces import DispatchStrategy
 from scheduler_core.models.dispatch import Placement, WorkerView
@@ -13,8 +14,8 @@ class RoundRobinStrategy(DispatchStrategy):
 
     def choose(self, run: Placement, workers: Sequence[WorkerView]) -> int | None:  # noqa: ARG002  the Protocol's
         """See DispatchStrategy."""
+        # Of several the first one, which has the lowest session id.
         return min(workers, key=_turn).session_id
 
 
-def _turn(view: WorkerView) -> tuple[int, int]:
-    return view.turn, view.session_id
+_turn = attrgetter("turn")
