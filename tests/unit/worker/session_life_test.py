@@ -26,6 +26,7 @@ from scheduler_core.models import (
     TaskRunStatus,
     TaskVersion,
     UpstreamRun,
+    session_address,
 )
 from scheduler_core.runtime import SystemClock
 from scheduler_worker import session_life
@@ -174,9 +175,11 @@ class StillHeartbeat:
 
     def __init__(self) -> None:
         self.places: list[int] = []
+        self.nudges = 0
 
     def nudge(self, *, draining: bool = False, places: int | None = None) -> None:
-        """Remember the places."""
+        """Remember it, and the places."""
+        self.nudges += 1
         self.places += [] if places is None else [places]
 
     async def stop(self) -> None:
@@ -670,6 +673,18 @@ async def test_run_hands_back_what_it_cannot_carry_out_for_later() -> None:
     await running
     assert (runs.handed_back, runs.finished) == ([RunKey(1, 1)], [])
     assert runs.delays[0] > 0
+
+
+async def test_run_asks_for_a_renewal_when_it_rings_while_a_run_goes_on() -> None:
+    """The ring may mean that the run is cancelled, whether it has just begun or not."""
+    stage = Stage(Runs(build_claimed(1)), stubbornly)
+    session = asyncio.create_task(stage.run())
+    await eventually(lambda: len(stage.life._live_runs) == 1)
+    assert stage.heartbeat.nudges == 0
+    await InMemoryMessageQueue(stage.wire).ring([session_address(1)])
+    await eventually(lambda: stage.heartbeat.nudges == 1)
+    stage.life.lose("the test is over")
+    await session
 
 
 async def test_run_cancels_a_hundred_runs_by_one_renewal() -> None:

@@ -24,17 +24,19 @@ class StopReason(Enum):
 class LiveRun:
     """A claimed run and the asyncio task that carries it out; belongs to the loop of its session.
 
-    `executor`, `output` and `timer` are there while its job is executing. `waited_seconds` have passed from its claim
-    to the moment in which it was begun. `is_paused`: its job stands still.
+    `claim` is the number of the session's claim that brought it, or of one before. `executor`, `output` and `timer` are
+    there while its job is executing. `waited_seconds` have passed from its claim to the moment in which it was begun.
+    `is_paused`: its job stands still.
     """
 
     __slots__ = (
-        "claimed", "executor", "held_since", "inputs", "is_executing", "is_paused", "is_unknown", "output",
+        "claim", "claimed", "executor", "held_since", "inputs", "is_executing", "is_paused", "is_unknown", "output",
         "stop_reason", "stopped_at", "task", "timer", "waited_seconds",
     )  # fmt: skip
 
-    def __init__(self, claimed: ClaimedRun, held_since: float) -> None:
+    def __init__(self, claimed: ClaimedRun, held_since: float, claim: int = 0) -> None:
         self.claimed = claimed
+        self.claim = claim
         self.held_since = held_since
         self.waited_seconds = 0.0
         self.inputs: RunInputs | None = None

@@ -29,6 +29,7 @@ class LiveRuns:
         self._executing = 0
         self._claims_started = 0
         self._claims_ended = 0
+        self._claims_settled = 0
         self._unknown: dict[RunKey, int] = {}
         self.granted_left = 0
         """How many runs more are granted to this session, after its newest claim, which it can take by its next one."""
@@ -53,6 +54,24 @@ class LiveRuns:
         """Whether a claim is under way, so that a row may be there that is not held here yet."""
         return self._claims_started > self._claims_ended
 
+    @property
+    def claims_started(self) -> int:
+        """How many claims have been sent so far."""
+        return self._claims_started
+
+    @property
+    def claims_settled(self) -> int:
+        """So many of them, the first ones, are known to be over; claims may overlap."""
+        return self._claims_settled
+
+    def executes_since(self, moment: float) -> bool:
+        """Whether a run that has no outcome yet has been held since then or longer."""
+        return any(live.is_executing and live.held_since <= moment for live in self._runs.values())
+
+    def executes_of(self, claims: int) -> bool:
+        """Whether a run that has no outcome yet may be of the first `claims` claims."""
+        return any(live.is_executing and live.claim <= claims for live in self._runs.values())
+
     def claim_started(self) -> None:
         """A claim is being sent."""
         self._claims_started += 1
@@ -60,13 +79,15 @@ class LiveRuns:
     def claim_ended(self) -> None:
         """The claim's reply has been taken in, or will never come."""
         self._claims_ended += 1
+        if self._claims_ended == self._claims_started:
+            self._claims_settled = self._claims_started
 
     def add(self, claimed: ClaimedRun, now: float) -> LiveRun:
         """Hold a run from now on; an older attempt of it that is still held counts no more."""
         before = self._runs.get(claimed.id)
         if before is not None:
             self.ended(before)
-        live = LiveRun(claimed, now)
+        live = LiveRun(claimed, now, self._claims_settled + 1)
         self._runs[claimed.id] = live
         self._executing += 1
         return live

@@ -12,6 +12,7 @@ from scheduler_core.errors import ConflictError, SchemaVersionError, SessionFenc
 from scheduler_core.interfaces import Bell, Clock, MessageQueue, Store
 from scheduler_core.models import DISPATCHERS, ClaimedRun, HeldRun, Lane, TaskVersion, session_address
 from scheduler_worker.backoff import Backoff
+from scheduler_worker.cancel_watch import CancelWatch
 from scheduler_worker.heartbeat_service import HeartbeatService
 from scheduler_worker.lease import Lease
 from scheduler_worker.live_run import LiveRun, StopReason
@@ -103,6 +104,7 @@ class SessionLife:
         self._pauses = RunPauses(store, session_id, clock)
         self._returned = ReturnedRuns(store, queue, session_id, self._live_runs, self._logs)
         self._heartbeat = heartbeat(self)
+        self._cancels = CancelWatch(self._live_runs, clock, self._heartbeat.nudge)
         self._is_looking = True
         self._taken: list[ClaimedRun] = []
         self._may_hold_unknown = False
@@ -185,6 +187,7 @@ class SessionLife:
             async with asyncio.TaskGroup() as group, self._queue.listen(session_address(self.session_id)) as bell:
                 loops = [
                     group.create_task(self._listen(bell), name="bell"),
+                    group.create_task(self._cancels.run(), name="cancels"),
                     group.create_task(self._reports.run(), name="reports"),
                     group.create_task(self._logs.run(), name="logs"),
                     group.create_task(self._pauses.run(), name="pauses"),
@@ -211,9 +214,8 @@ class SessionLife:
     async def _listen(self, bell: Bell) -> None:
         while True:
             # Varied, so that workers started together do not ask together for ever.
-            if await bell.wait(self._config.poll_interval_seconds * random.uniform(0.8, 1.0)) and self._live_runs:
-                # The ring may mean a cancel, which the renewal's answer tells.
-                self._heartbeat.nudge()
+            if await bell.wait(self._config.poll_interval_seconds * random.uniform(0.8, 1.0)):
+                self._cancels.rung()
             self.look()
 
     async def _notice(self, stopping: asyncio.Event) -> None:
