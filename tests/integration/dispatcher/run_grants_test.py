@@ -52,6 +52,25 @@ async def test_dispatcher_integration_a_granted_run_is_written_once(store: Store
     assert [run.id for run in await claim(store, second)] == [runs[1], runs[3]]
 
 
+async def test_dispatcher_integration_a_claim_leaves_the_rest_of_its_grant(store: Store, database_url: str) -> None:
+    """In its order, whether the first runs of it were taken or some that come after one that nobody may have now."""
+    task = await create_task(store, strategy="round_robin")
+    session_id = await open_session(store, places=9)
+    runs = await trigger(store, task, 6)
+    await build_window(store).look()
+
+    async def left_after_claim_of(limit: int) -> list[int]:
+        await claim(store, session_id, limit)
+        ((left,),) = rows(database_url, "SELECT run_ids FROM scheduler.run_grants")
+        return [runs.index(run) for run in left]
+
+    assert await left_after_claim_of(2) == [2, 3, 4, 5]
+    async with store.transaction() as work:
+        await work.task_runs.cancel([runs[2]])
+    assert await left_after_claim_of(2) == [2, 5]
+    assert await left_after_claim_of(2) == [2]
+
+
 async def test_dispatcher_integration_whoever_claims_need_not_know_of_its_grants(store: Store) -> None:
     """What a worker remembers of them saves a statement and changes no answer; plain claims tell of no grants."""
     task = await create_task(store, strategy="least_loaded")

@@ -147,9 +147,12 @@ WITH seen AS MATERIALIZED (
     GROUP BY granted.stream_id, granted.granted_at
 ), counted_down AS (
     UPDATE scheduler.run_grants
-    SET run_ids = ARRAY(SELECT named.id FROM unnest(run_grants.run_ids) WITH ORDINALITY AS named(id, place)
-                        WHERE named.id <> ALL(used.run_ids)
-                        ORDER BY named.place)
+    -- Mostly the first ones are taken: a comparison of all with all is for the other cases.
+    SET run_ids = CASE WHEN run_grants.run_ids[:cardinality(used.run_ids)] <@ used.run_ids
+                       THEN run_grants.run_ids[cardinality(used.run_ids) + 1:]
+                       ELSE ARRAY(SELECT named.id FROM unnest(run_grants.run_ids) WITH ORDINALITY AS named(id, place)
+                                  WHERE named.id <> ALL(used.run_ids)
+                                  ORDER BY named.place) END
     FROM used
     CROSS JOIN session
     WHERE run_grants.session_id = session.id AND run_grants.stream_id = used.stream_id
