@@ -26,9 +26,9 @@ _FORGET_BATCH: Final = 1000
 _HELD_SECONDS: Final = 0.05
 # How often is looked whether the dispatchers' strategy is noted as this one has it: another one may have noted its own.
 _TELL_SECONDS: Final = 5.0
-# How soon is looked again for sessions whose runs are short, so that they ring only where they are left with none: a
-# quarter of the time that what is granted ahead lasts.
-_GRANT_SECONDS: Final = 0.1
+# How soon is looked again for sessions whose runs are short, so that they ring only where they are left with none: what
+# is granted ahead lasts until the fourth look (see SessionMemory).
+_GRANT_SECONDS: Final = 0.15
 # How often is looked for what was not taken, however often it rings.
 _RECALL_SECONDS: Final = 0.25
 

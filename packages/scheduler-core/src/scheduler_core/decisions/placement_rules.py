@@ -22,7 +22,7 @@ _Groups = list[list[WorkerView]]
 
 
 class _Takers(NamedTuple):
-    """Whoever takes runs of a demand; those of them with a free place, and that take more, most preferred tags first."""
+    """Whoever takes runs of a demand; those with a free place, and those that take more, most preferred tags first."""
 
     ids: frozenset[int]
     free: _Groups
