@@ -38,7 +38,9 @@ ALTER TABLE scheduler.task_run_logs
 ALTER TABLE scheduler.worker_sessions
     ADD COLUMN drain_requested boolean NOT NULL DEFAULT false,
     ADD COLUMN load jsonb NOT NULL DEFAULT '{}',
-    ADD COLUMN python_version text NOT NULL DEFAULT '';
+    ADD COLUMN python_version text NOT NULL DEFAULT '',
+    -- Said by the worker: one of an earlier version claims what is DISPATCHED, and knows of no grants.
+    ADD COLUMN takes_grants boolean NOT NULL DEFAULT false;
 
 -- Waiting runs of streams that sessions may take, named by a dispatcher. The runs themselves are not written for that,
 -- and say by their status and stream whether a grant still holds.
@@ -70,7 +72,8 @@ CROSS JOIN LATERAL (
 DOWNGRADE = """
 DROP VIEW scheduler.granted_runs;
 DROP TABLE scheduler.run_grants;
-ALTER TABLE scheduler.worker_sessions DROP COLUMN drain_requested, DROP COLUMN load, DROP COLUMN python_version;
+ALTER TABLE scheduler.worker_sessions
+    DROP COLUMN drain_requested, DROP COLUMN load, DROP COLUMN python_version, DROP COLUMN takes_grants;
 ALTER TABLE scheduler.task_run_logs DROP COLUMN line_offsets, DROP COLUMN first_line, DROP COLUMN first_byte;
 DROP INDEX scheduler.idx_task_runs_start_before;
 UPDATE scheduler.task_runs SET skip_reason = NULL WHERE status = 'SKIPPED' AND skip_reason = 'JOB_ASKED';

@@ -6,6 +6,7 @@ import msgspec
 import psycopg
 import pytest
 
+from fixtures.earlier_version import run_as_0005
 from fixtures.factories import (
     build_plan,
     claim,
@@ -186,3 +187,89 @@ async def test_dispatcher_integration_granted_runs_keep_to_the_order_of_claims(s
     assert [run.id for run in await claim(store, session_id, 3)] == [ids[3], ids[0], ids[1]]
     assert granted(database_url) == [(ids[2], session_id)]
     assert [run.id for run in await claim(store, session_id)] == [ids[2], ids[4]]
+
+
+async def test_dispatcher_integration_workers_of_the_version_before_are_given_runs_as_before(
+    store: Store, database_url: str
+) -> None:
+    """They claim what is DISPATCHED to them and know of no grants; beside them others are granted theirs."""
+    task = await create_task(store, strategy="round_robin")
+    session: dict[str, Any] = {"worker_id": "former", "hostname": "host", "boot_id": "boot", "version": "5", "tags": []}
+    session |= {"pid": 1, "process_started_at": 1, "queues": ["default"], "task_types": ["python"], "places": 4}
+    [former] = run_as_0005(database_url, "open_session", lease_seconds=30.0, resources="{}", **session)
+    newer = await open_session(store, places=4)
+    runs = await trigger(store, task, 4)
+    window = build_window(store)
+    await window.look()
+    wanted = {"queues": ["default"], "task_types": ["python"], "limit": 4, "look": 4}
+    claimed = run_as_0005(database_url, "claim_runs", session_id=former["id"], **wanted)
+    assert [run["id"] for run in claimed] == [runs[0], runs[2]]
+    assert [(run.id, run.granted_left) for run in await claim(store, newer)] == [(runs[1], 0), (runs[3], 0)]
+
+
+def age_grants(url: str, seconds: float) -> None:
+    """All grants are older by so much."""
+    older = "UPDATE scheduler.run_grants SET granted_at = granted_at - %(seconds)s * interval '1 second' RETURNING 1"
+    rows(url, older, seconds=seconds)
+
+
+async def test_dispatcher_integration_what_a_full_worker_does_not_take_is_for_others(
+    store: Store, database_url: str
+) -> None:
+    """Its runs have become longer than they were when it was given some; for that it is not left out."""
+    task = await create_task(store, strategy="least_loaded")
+    urgent = await create_task(store, name="urgent", priority=8)
+    first = await open_session(store, places=2)
+    runs = await trigger(store, task, 2)
+    window = build_window(store)
+    await window.look()
+    long_ones = await trigger(store, urgent, 2)
+    claimed = await claim(store, first, 2)
+    assert [run.id for run in claimed] == long_ones
+    second = await open_session(store, places=1)
+    age_grants(database_url, 0.5)
+    await window.look()
+    assert granted(database_url) == [(run, first) for run in runs]
+    age_grants(database_url, 4.0)
+    await window.look()
+    assert granted(database_url) == [(runs[0], second)]
+    async with store.autocommit() as work:
+        await work.task_runs.finish(first, [report(run) for run in claimed])
+    await window.look()
+    assert granted(database_url) == [(runs[0], second), (runs[1], first)]
+
+
+async def test_dispatcher_integration_only_who_had_room_has_let_a_run_wait(store: Store, database_url: str) -> None:
+    """What is granted to a full worker until the time-out is taken back without a word of it."""
+    task = await create_task(store, strategy="round_robin")
+    urgent = await create_task(store, name="urgent", priority=8)
+    full, hung = await open_session(store, places=1), await open_session(store, places=1)
+    runs = await trigger(store, task, 2)
+    await build_window(store).look()
+    (long_one,) = await trigger(store, urgent)
+    assert [run.id for run in await claim(store, full, 1)] == [long_one]
+    assert granted(database_url) == [(runs[0], full), (runs[1], hung)]
+    age_grants(database_url, 11.0)
+    async with store.transaction() as work:
+        assert await work.dispatch.recall(10.0) == [hung]
+    assert granted(database_url) == []
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_dispatcher_integration_grants_end_where_no_other_run_is_gated(
+    store: Store, database_url: str, ends: bool
+) -> None:
+    """After a granted backlog is cancelled nothing is left of it, whether or not its session goes on."""
+    task = await create_task(store, strategy="least_loaded")
+    session_id = await open_session(store, places=40)
+    runs = await trigger(store, task, 40)
+    window = build_window(store)
+    await window.look()
+    async with store.autocommit() as work:
+        await work.task_runs.cancel(runs)
+        if ends:
+            await work.worker_sessions.close(session_id)
+    age_grants(database_url, 2.0)
+    assert await window.look() <= 0.25
+    assert rows(database_url, "SELECT * FROM scheduler.run_grants") == []
+    assert await window.look() > 0.25

@@ -139,3 +139,46 @@ def test_dispatcher_unit_memory_gives_more_ahead_where_looks_come_late(frozen_cl
     for _ in range(20):
         ahead(0.9)
     assert ahead(0.9) == 40
+
+
+def test_dispatcher_unit_memory_takes_nothing_for_ended_where_no_place_has_changed_hands(
+    frozen_clock: FrozenClock,
+) -> None:
+    """What another dispatcher has taken back from a full worker is no pace; what made room for a new run is one.
+
+    A claim says that it began a little before it can be seen.
+    """
+    memory = SessionMemory(frozen_clock, 10.0)
+    ahead = {}
+    for newest_seconds in (5.0, 0.3):
+        memory.apply([build_view(1, running=10, assigned=20)])
+        frozen_clock.advance(0.1)
+        (view,) = memory.apply([build_view(1, running=10, newest_seconds=newest_seconds)])
+        ahead[newest_seconds] = view.ahead
+        frozen_clock.advance(2.0)
+    assert ahead == {5.0: 0, 0.3: 80}
+
+
+def test_dispatcher_unit_memory_gives_nothing_ahead_to_a_worker_of_an_earlier_version(
+    frozen_clock: FrozenClock,
+) -> None:
+    """It is given what it has places for, however short its runs are."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    views = [build_view(1), build_view(2, takes_grants=False)]
+    memory.apply(views)
+    for session_id in [1, 2] * 5:
+        memory.chosen(session_id)
+    frozen_clock.advance(0.1)
+    assert [view.ahead for view in memory.apply(views)] == [20, 0]
+
+
+def test_dispatcher_unit_memory_lets_grants_grow_older_where_looks_come_late(frozen_clock: FrozenClock) -> None:
+    """Twice the time that they are to last, a second at least."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    found = []
+    for seconds in (0.1, 0.5, 0.9):
+        for _ in range(30):
+            memory.apply([build_view(1)])
+            frozen_clock.advance(seconds)
+        found.append(memory.ahead_seconds_max)
+    assert found == [1.0, 4.0, 4.0]

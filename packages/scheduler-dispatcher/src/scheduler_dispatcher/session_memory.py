@@ -20,8 +20,14 @@ _AHEAD_LOOKS: Final = 4
 _AHEAD_SECONDS_MAX: Final = 2.0
 # However short its runs are: what is given to a session that stops waits until it is missed.
 _AHEAD_PLACES: Final = 10
+# What is still left of it so many times later, and no sooner than this, was too much: the runs have become longer. A
+# pace is only what one dispatcher has seen; what others have granted by theirs is not judged by it.
+_AHEAD_FACTOR: Final = 2.0
+_AHEAD_LEFT_SECONDS: Final = 1.0
 # Over about how long a session's pace is taken.
 _PACE_SECONDS: Final = 0.3
+# A claim may be seen so long after the start that it says.
+_COMMIT_SECONDS: Final = 0.5
 # After so long without a look the pace begins anew.
 _FORGOTTEN_SECONDS: Final = 1.0
 
@@ -45,14 +51,18 @@ class SessionMemory:
         self._looked_at = -_FORGOTTEN_SECONDS
         self._look_seconds = 0.0
 
+    @property
+    def ahead_seconds_max(self) -> float:
+        """How old a grant of a session whose places are full may become: what was given ahead was to be gone before."""
+        return max(_AHEAD_LEFT_SECONDS, _AHEAD_FACTOR * self._ahead_seconds())
+
     def apply(self, views: Sequence[WorkerView]) -> list[WorkerView]:
         """The views with what is remembered, without those that are not to be offered now; the given ones stay."""
         now = self._clock.monotonic()
-        ahead_seconds = self._ahead_seconds(now)
+        self._noted(now)
         self._missed = {session_id: until for session_id, until in self._missed.items() if until > now}
         self._paces = {
-            view.session_id: (self._paces.get(view.session_id) or _Pace(now)).seen(view.running + view.assigned, now)
-            for view in views
+            view.session_id: (self._paces.get(view.session_id) or _Pace(now)).seen(view, now) for view in views
         }
         trusted = [view for view in views if view.session_id not in self._missed]
         offered = [view for view in views if view.session_id not in self._missed or not _is_covered(view, trusted)]
@@ -61,19 +71,25 @@ class SessionMemory:
                 view,
                 turn=self._turns.get(view.session_id, 0),
                 recent_types=view.recent_types.union(self._types.get(view.session_id, ())),
-                ahead=min(
-                    _AHEAD_PLACES * view.places, math.floor(self._paces[view.session_id].per_second * ahead_seconds)
-                ),
+                ahead=self._ahead(view),
             )
             for view in offered
         ]
 
-    def _ahead_seconds(self, now: float) -> float:
+    def _ahead(self, view: WorkerView) -> int:
+        if not view.takes_grants:
+            return 0
+        ends = math.floor(self._paces[view.session_id].per_second * self._ahead_seconds())
+        return min(_AHEAD_PLACES * view.places, ends)
+
+    def _noted(self, now: float) -> None:
         seconds = now - self._looked_at
         self._looked_at = now
         if seconds <= _FORGOTTEN_SECONDS:
             # That one look came soon, because of a ring, does not mean that the next one will.
             self._look_seconds = max(seconds, 0.8 * self._look_seconds)
+
+    def _ahead_seconds(self) -> float:
         return min(max(_AHEAD_SECONDS, _AHEAD_LOOKS * self._look_seconds), _AHEAD_SECONDS_MAX)
 
     def chosen(self, session_id: int, task_type: str | None = None) -> None:
@@ -113,11 +129,13 @@ class _Pace:
         self._known_seconds = 0.0
         self._seen_at = now
 
-    def seen(self, held: int, now: float) -> "_Pace":
-        """At this moment it holds so many runs, taken or not; the pace is a mean in which the past fades."""
-        seconds = now - self._seen_at
-        ended, self.given, self._held = max(0, self._held + self.given - held), 0, held
-        self._seen_at = now
+    def seen(self, view: WorkerView, now: float) -> "_Pace":
+        """At this moment it holds these runs, taken or not; the pace is a mean in which the past fades."""
+        seconds, held = now - self._seen_at, view.running + view.assigned
+        # Where none of its places has changed hands, what it holds no more was taken back, by whichever dispatcher.
+        is_still = view.running >= view.places and view.newest_seconds > seconds + _COMMIT_SECONDS
+        ended = 0 if is_still else max(0, self._held + self.given - held)
+        self.given, self._held, self._seen_at = 0, held, now
         if seconds <= 0:
             self._held += ended
         elif seconds > _FORGOTTEN_SECONDS:

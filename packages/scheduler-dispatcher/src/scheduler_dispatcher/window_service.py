@@ -86,8 +86,11 @@ class WindowService:
             waits = [self._config.poll_interval_seconds, todo.seconds_to_next]
             plan = WindowPlan()
             released: Sequence[tuple[CreatedRun, int | None]] = ()
-            if todo.has_streams or todo.has_unsorted:
+            if todo.has_streams or todo.has_unsorted or todo.has_grants:
                 waits.append(await self._recall(work, self._config.dispatch_timeout_seconds))
+                # Nobody rings when a session stops taking what is granted to it.
+                waits.append(_GRANT_SECONDS if todo.has_grants else None)
+            if todo.has_streams or todo.has_unsorted:
                 plan, released, is_fast = await self._release(work)
                 waits.append(_GRANT_SECONDS if is_fast else None)
             await self._forget(work)
@@ -111,7 +114,8 @@ class WindowService:
         if now < self._next_recall:
             return self._next_recall - now
         self._next_recall = now + _RECALL_SECONDS
-        for session_id in await work.dispatch.recall(timeout_seconds):
+        ahead_seconds = self._memory.ahead_seconds_max
+        for session_id in await work.dispatch.recall(timeout_seconds, ahead_seconds=ahead_seconds):
             logger.warning("chosen worker did not take its run", session_id=session_id, seconds=timeout_seconds)
             self._memory.missed(session_id)
             dispatcher_metrics.runs_recalled.add(1)

@@ -55,6 +55,16 @@ def test_core_unit_window_is_as_large_as_the_places_and_counts_what_is_claimable
     assert len(planned(facts, size=16).releases) == 1
 
 
+def test_core_unit_runs_are_released_to_who_takes_no_grants() -> None:
+    """A worker of an earlier version is given its runs as claimable ones, beside others to which they are granted."""
+    workers = (worker(4), worker(4, session_id=2, takes_grants=False))
+    facts = WindowFacts(now=NOON, streams=(stream(1, strategy="random"),), workers=workers)
+    windows = Windows(facts, is_granted=lambda _: True, takers=workers)
+    heads = {1: [(run_id, NOON) for run_id in range(1, 5)]}
+    plan = plan_window(facts, windows, heads, lambda run: 1 + run.run_id % 2, lambda _: True)
+    assert [(each.session_id, each.granted_of) for each in plan.releases] == [(2, None), (1, 1)] * 2
+
+
 def test_core_unit_granted_runs_have_a_window_of_their_own() -> None:
     """All that the workers take now and at once, less what is granted already; others of the lane keep their room."""
     streams = (stream(1, strategy="random", claimable=4), stream(2, claimable=5))

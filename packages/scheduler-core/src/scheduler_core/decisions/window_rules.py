@@ -190,6 +190,7 @@ class _Plan:
         self._releases: list[Release] = []
         self._virtual_times: dict[int, float] = {}
         self._clocks = dict(facts.clocks)
+        self._unversed = {worker.session_id for worker in facts.workers if not worker.takes_grants}
         self._is_short = False
 
     def release(self, stream_class: StreamClass) -> None:
@@ -268,7 +269,8 @@ class _Plan:
             if stream.fairness_id is not None:
                 self._virtual_times[stream.fairness_id] = start + 1.0 / stream.key.weight
             claim_at = self._place_in_line(stream, is_near=is_near) + timedelta(microseconds=len(self._releases))
-        granted_of = stream.id if self._windows.is_granted(stream) else None
+        is_granted = self._windows.is_granted(stream) and session_id not in self._unversed
+        granted_of = stream.id if is_granted else None
         self._releases.append(Release(run_id=run_id, claim_at=claim_at, session_id=session_id, granted_of=granted_of))
         return True
 

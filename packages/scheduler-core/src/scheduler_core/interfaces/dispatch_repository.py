@@ -29,10 +29,14 @@ class DispatchRepository(Protocol):
         Returns the failed ones that somebody waits for.
         """
 
-    async def recall(self, timeout_seconds: float, now: datetime | None = None) -> list[int]:
+    async def recall(
+        self, timeout_seconds: float, now: datetime | None = None, *, ahead_seconds: float | None = None
+    ) -> list[int]:
         """Take back claimable gated runs that nobody has claimed for so long, or whose session does not take them.
 
-        They wait in their streams again. Returns the sessions that let a run wait for too long, each once.
+        What is granted to a session whose places are full of runs is taken back after `ahead_seconds` (None: no sooner
+        than from others). They wait in their streams again. Returns the sessions that let a run wait for too long
+        although they had room, each once.
         """
 
     async def facts(self, now: datetime | None = None) -> WindowFacts:

@@ -120,7 +120,8 @@ class WorkerView(msgspec.Struct, kw_only=True):
     `running` runs are carried out, `assigned` ones are given to it and not claimed yet. `resources` are all it has,
     `used` is what running and assigned runs take of them. `turn` is greater the later it was last chosen, 0: never.
     `recent_types` are the task types that it runs or was given lately. `ahead` is how many runs beyond its places it
-    would take within the moment that a decision needs.
+    would take within the moment that a decision needs. The last one of the running runs began `newest_seconds` ago.
+    `takes_grants`: it claims runs that are granted to it by name; a worker of an earlier version does not.
     """
 
     session_id: int
@@ -136,6 +137,8 @@ class WorkerView(msgspec.Struct, kw_only=True):
     turn: int = 0
     recent_types: frozenset[str] = frozenset()
     ahead: int = 0
+    newest_seconds: float = 0.0
+    takes_grants: bool = True
 
     @property
     def free(self) -> int:
@@ -163,11 +166,13 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 class WindowWork(msgspec.Struct, frozen=True, kw_only=True):
     """What the window has to do: runs to be sorted into streams, and streams with waiting or claimable runs.
 
+    `has_grants`: runs are granted and not taken, or were when they went another way.
     `seconds_to_next` is until the next gated run is due, None when none waits for its time.
     """
 
     has_unsorted: bool
     has_streams: bool
+    has_grants: bool
     seconds_to_next: float | None = None
 
 

@@ -87,10 +87,13 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
         )
         return [row["id"] for row in rows if row["needs_settlement"]]
 
-    async def recall(self, timeout_seconds: float, now: datetime | None = None) -> list[int]:
+    async def recall(
+        self, timeout_seconds: float, now: datetime | None = None, *, ahead_seconds: float | None = None
+    ) -> list[int]:
         """See DispatchRepository."""
+        ahead = timeout_seconds if ahead_seconds is None else ahead_seconds
         rows = await self._rows("recall_offered", {"timeout": timeout_seconds, "now": now})
-        rows += await self._rows("take_back_grants", {"timeout": timeout_seconds, "now": now})
+        rows += await self._rows("take_back_grants", {"timeout": timeout_seconds, "ahead": ahead, "now": now})
         return sorted({row["session_id"] for row in rows if row["session_id"] is not None})
 
     async def facts(self, now: datetime | None = None) -> WindowFacts:
@@ -202,7 +205,8 @@ def _fairness_key(stream: StreamKey) -> str | None:
 
 
 def _worker(row: Row, keys: Mapping[int, StreamKey]) -> WorkerView:
-    held = [*row["running"], *row["assigned"]]
+    running = [(stream_id, task_type, count) for stream_id, task_type, count, _ in row["running"]]
+    held = [*running, *row["assigned"]]
     return WorkerView(
         session_id=row["session_id"],
         worker_id=row["worker_id"],
@@ -210,11 +214,13 @@ def _worker(row: Row, keys: Mapping[int, StreamKey]) -> WorkerView:
         task_types=frozenset(row["task_types"]),
         tags=frozenset(row["tags"]),
         places=row["places"],
-        running=sum(count for _, _, count in row["running"]),
+        running=sum(count for _, _, count in running),
         assigned=sum(count for _, _, count in row["assigned"]),
         resources=dict(row["resources"]),
         used=_used(held, keys),
         recent_types=frozenset(task_type for _, task_type, _ in held),
+        newest_seconds=min((seconds for _, _, _, seconds in row["running"]), default=0.0),
+        takes_grants=row["takes_grants"],
     )
 
 

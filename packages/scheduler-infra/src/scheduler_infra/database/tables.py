@@ -509,6 +509,7 @@ class WorkerSessionRow(SQLModel, table=True):
     drain_requested: bool = _defaulted(Boolean, "false")
     load: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")})
     python_version: str = _defaulted(Text, "''")
+    takes_grants: bool = _defaulted(Boolean, "false")
 
 
 class ApiKeyRow(SQLModel, table=True):

@@ -14,6 +14,7 @@ SELECT coalesce(first_gated.not_before <= moment.now, false) AS has_unsorted,
        EXISTS (SELECT FROM scheduler.task_runs AS run WHERE run.status = 'PENDING' AND run.stream_id IS NOT NULL)
        OR EXISTS (SELECT FROM scheduler.task_runs AS run WHERE run.status = 'DISPATCHED' AND run.stream_id IS NOT NULL)
            AS has_streams,
+       EXISTS (SELECT FROM scheduler.run_grants WHERE run_ids <> '{}') AS has_grants,
        CASE WHEN first_gated.not_before > moment.now
             THEN extract(epoch FROM first_gated.not_before - moment.now)::double precision END AS seconds_to_next
 FROM held

@@ -1,5 +1,7 @@
 -- Grants end of which nothing is left, whose session takes nothing any more, or that have not been used up in time: what
--- is left of them waits in its stream again. Told are the sessions that take runs and have let some wait for too long.
+-- is left of them waits in its stream again. In time is within `timeout`, and while the places of the session are full of
+-- runs within `ahead`: what was given to it beyond them has turned out not to be short. Told are the sessions that have
+-- let some wait for `timeout` although they had room.
 -- Whether runs of a grant have gone another way, such as cancelled ones, is looked up once it is a second old.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
@@ -8,11 +10,19 @@ WITH moment AS MATERIALIZED (
     FROM moment
     JOIN scheduler.granted_runs AS run
         ON run.granted_at < moment.now - least(1, %(timeout)s) * interval '1 second'
+), full_session AS MATERIALIZED (
+    SELECT session.id
+    FROM scheduler.worker_sessions AS session
+    WHERE session.id = ANY(ARRAY(SELECT session_id FROM held))
+      AND session.places <= (SELECT count(*) FROM scheduler.task_runs AS run
+                             WHERE run.session_id = session.id AND run.status = 'RUNNING')
 ), ended AS (
     DELETE FROM scheduler.run_grants AS past
     USING moment
     WHERE past.run_ids = '{}'
        OR past.granted_at < moment.now - %(timeout)s * interval '1 second'
+       OR (past.granted_at < moment.now - %(ahead)s * interval '1 second'
+           AND past.session_id IN (SELECT id FROM full_session))
        OR NOT EXISTS (SELECT FROM scheduler.worker_sessions AS session
                       WHERE session.id = past.session_id AND session.state = 'ALIVE' AND NOT session.draining)
        OR (past.granted_at < moment.now - interval '1 second'
@@ -25,3 +35,4 @@ SELECT DISTINCT held.session_id
 FROM held
 JOIN ended ON ended.session_id = held.session_id AND ended.stream_id = held.stream_id
     AND ended.granted_at = held.granted_at
+WHERE held.session_id NOT IN (SELECT id FROM full_session)

@@ -1,4 +1,4 @@
--- The first waiting runs of streams that are granted to nobody, in their order.
+-- The first waiting runs of streams that are granted to nobody, in their order. What is granted is stepped over, run by run.
 WITH granted AS MATERIALIZED (
     SELECT run_grants.stream_id, unnest(run_grants.run_ids) AS id
     FROM scheduler.run_grants

@@ -1,5 +1,6 @@
 -- All streams with waiting or claimable runs, and those of runs that are RUNNING. What is granted counts as claimable.
--- The walk over the index of waiting runs jumps from stream to stream: its cost is theirs, not their runs'.
+-- The walk over the index of waiting runs jumps from stream to stream: its cost is theirs, and not their runs', but
+-- for those that are granted, over which it steps to the first one of a stream that is not.
 WITH RECURSIVE moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), waiting(stream_id) AS (

@@ -1,8 +1,12 @@
--- Live sessions that take new runs, and what they run or are meant to: by stream, NULL for runs that are in none.
+-- Live sessions that take new runs, and what they run or are meant to: by stream, NULL for runs that are in none. Of what
+-- runs, also when the last one was started.
 SELECT session.id AS session_id, session.worker_id, session.queues, session.task_types, session.tags, session.places,
-       session.resources,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(held.stream_id, held.task_type, held.count))
-                 FROM (SELECT run.stream_id, run.task_type, count(*) AS count
+       session.resources, session.takes_grants,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(held.stream_id, held.task_type, held.count,
+                                                   held.seconds))
+                 FROM (SELECT run.stream_id, run.task_type, count(*) AS count,
+                              coalesce(extract(epoch FROM moment.now - max(run.started_at)), 0)::double precision
+                                  AS seconds
                        FROM scheduler.task_runs AS run
                        WHERE run.session_id = session.id AND run.status = 'RUNNING'
                        GROUP BY run.stream_id, run.task_type) AS held), '[]') AS running,
@@ -18,6 +22,7 @@ SELECT session.id AS session_id, session.worker_id, session.queues, session.task
                        WHERE run_grants.session_id = session.id
                        GROUP BY stream.id) AS given), '[]') AS assigned
 FROM scheduler.worker_sessions AS session
+CROSS JOIN (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS moment
 WHERE session.state = 'ALIVE' AND NOT session.draining
-  AND session.lease_expires_at > coalesce(%(now)s::timestamptz, clock_timestamp())
+  AND session.lease_expires_at > moment.now
 ORDER BY session.id
