@@ -1,11 +1,12 @@
 """Reads from a system at rest what the checker judges: its rows, and the lines of its jobs."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
 
-from fixtures.recorded_history import AttemptRow, Call, Due, History, Line, RunRow, SessionRow, SlotRow
+from fixtures.recorded_history import AttemptRow, Call, Cancel, Due, History, Line, RunRow, SessionRow, SlotRow
 
 _RUNS = """
 SELECT id, task_id, status, attempt, failures, losses, hand_backs, max_retries, session_id,
@@ -38,6 +39,7 @@ def read_history(
     lines: Path,
     *,
     calls: Iterable[Call] = (),
+    cancels: Iterable[Cancel] = (),
     due: Sequence[Due] = (),
     killed_at: Mapping[int, float] | None = None,
 ) -> History:
@@ -49,6 +51,7 @@ def read_history(
 
         return History(
             calls=list(calls),
+            cancels=list(cancels),
             lines=parse_lines(lines.read_text(), killed_at or {}),
             runs=[RunRow(*row) for row in rows(_RUNS)],  # type: ignore[arg-type]
             attempts=[AttemptRow(*row) for row in rows(_ATTEMPTS)],  # type: ignore[arg-type]
@@ -59,17 +62,26 @@ def read_history(
 
 
 def parse_lines(text: str, killed_at: Mapping[int, float]) -> list[Line]:
-    """The starts that jobs wrote down, with their ends: those that they wrote, or else that of their process."""
+    """The starts that jobs wrote down, with their ends.
+
+    That is what they wrote, or else the last moment at which they were there, which those with processes of their own
+    write; for all others it is the end of their worker.
+    """
     begun: list[Line] = []
     ended: dict[tuple[int, int, int], float] = {}
+    alive: dict[tuple[int, int, int], float] = {}
     for line in text.splitlines():
         what, pid, run_id, attempt, seconds = line.split()
         key = int(run_id), int(attempt), int(pid)
         if what == "begin":
             begun.append(Line(*key, float(seconds)))
         else:
-            ended[key] = float(seconds)
-    return [
-        line._replace(ended_at=ended.get((line.run_id, line.attempt, line.pid), killed_at.get(line.pid)))
-        for line in begun
-    ]
+            (ended if what == "end" else alive)[key] = float(seconds)
+
+    def end_of(line: Line) -> float | None:
+        key = line.run_id, line.attempt, line.pid
+        killed = killed_at.get(line.pid, -math.inf)
+        # Numbers of processes come again.
+        return ended.get(key, alive.get(key, killed if killed >= line.began_at else None))
+
+    return [line._replace(ended_at=end_of(line)) for line in begun]
