@@ -43,15 +43,15 @@ def test_stopped_postgresql_loses_nothing_that_was_answered() -> None:
 
 @pytest.mark.timeout(180)
 def test_dropped_answers_have_no_double_effect() -> None:
-    """Claims, finishes, slots and creates whose answer is lost happen once, and no run is stuck for it."""
-    tally = _assert_holds(commit_replies, reply_figures, 40)
-    assert [tally.count(f"dropped {kind}") for kind in KINDS] == [10] * 4
+    """Claims, grants, finishes, slots and creates whose answer is lost happen once, and no run is stuck for it."""
+    tally = _assert_holds(commit_replies, reply_figures, 42)
+    assert [tally.count(f"dropped {kind}") for kind in KINDS] == [6] * len(KINDS)
 
 
 @pytest.mark.timeout(180)
 def test_crashes_at_points_of_flows_break_no_promise() -> None:
     """A part that ends where a statement of its own passes leaves nothing half done."""
-    tally = crash_points(Turn(7, 5, time.monotonic() + _SECONDS), flows=["limited"])
+    tally = crash_points(Turn(7, 5, time.monotonic() + _SECONDS), flows=["single-plain", "chosen", "limited"])
     assert tally.violations == []
     assert tally.cycles > 0
     assert all(figure.holds for figure in crash_figures(tally))

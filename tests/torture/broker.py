@@ -7,7 +7,7 @@ from benchmarks.message_queue_outages import PURGE
 from fixtures.broker import RabbitMQServer, running_rabbitmq
 from fixtures.processes import wait_until
 from torture.kills import steady_load
-from torture.round import Figure, Tally, Turn, broken, judged, others
+from torture.round import Figure, Tally, Turn, broken, judged, load_figures, others
 from torture.system import TortureSystem, torture_system
 
 _RETURN_SECONDS_MAX = 15.0
@@ -45,7 +45,7 @@ def rabbitmq(turn: Turn) -> Tally:
         load.stop()
         history, found = system.judge()
         assert all(part.is_running for part in parts), [part.tail() for part in parts if not part.is_running]
-        tally = judged(turn, len(returns), found, runs=len(history.runs), purges=purges)
+        tally = judged(turn, len(returns), found, purges=purges, **system.load_of(history))
         tally.counts["second attempts"] = sum(run.attempt > 1 for run in history.runs)
         tally.samples["return"] = returns
         return tally
@@ -62,7 +62,7 @@ def rabbitmq_figures(tally: Tally) -> list[Figure]:
     """What of the runs."""
     twice = ("started twice", "uncounted start", "excess start")
     return [
-        Figure("runs", tally.count("runs")),
+        *load_figures(tally),
         Figure("purges", tally.count("purges")),
         Figure("runs lost", broken(tally, "lost", "stuck"), 0),
         Figure("runs started twice", broken(tally, *twice) + tally.count("second attempts"), 0),

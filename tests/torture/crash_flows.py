@@ -25,6 +25,7 @@ def make_flow_tasks(system: TortureSystem) -> None:
     system.caller.call("POST", "/api/v1/limits", {"name": "one", "concurrent": 1}, "limit-one")
     job = {"task_type": "python", "parameters": {"callable": "torture.jobs:work", "kwargs": {"seconds": 0.02}}}
     create("single", **job)
+    create("chosen", **job, strategy="least_loaded")
     create(
         "child", task_type="python", parameters={"callable": "torture.jobs:work_in_child", "kwargs": {"seconds": 0.02}}
     )
@@ -47,9 +48,9 @@ def _job(seconds: float, **kwargs: Any) -> dict[str, Any]:
     }
 
 
-def _trigger(task: str, count: int = 1) -> Callable[[CrashSystem], None]:
+def _trigger(task: str, count: int = 1, *, has_key: bool = True) -> Callable[[CrashSystem], None]:
     def begin(crash: CrashSystem) -> None:
-        crash.system.caller.trigger(task, count)
+        crash.system.caller.trigger(task, count, has_key=has_key)
 
     return begin
 
@@ -87,6 +88,8 @@ def _wait_for_start(crash: CrashSystem, run_ids: list[int]) -> None:
 
 FLOWS: dict[str, Callable[[CrashSystem], None]] = {
     "single": _trigger("single"),
+    "single-plain": _trigger("single", has_key=False),
+    "chosen": _trigger("chosen", 2),
     "child": _trigger("child"),
     "bulk": _trigger("single", 5),
     "chain": _trigger("chain-a"),

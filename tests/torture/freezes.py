@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fixtures.history_spans import Kill, overlaps, takeovers
 from fixtures.processes import RunningProcess, wait_until
 from torture.kills import steady_load
-from torture.round import Figure, Tally, Turn, broken, judged, others
+from torture.round import Figure, Tally, Turn, broken, judged, load_figures, others
 from torture.system import LEASE_SECONDS, TortureSystem, torture_system
 
 _LOST_SECONDS_MAX = LEASE_SECONDS + 15
@@ -38,7 +38,7 @@ def freezes(turn: Turn, *, workers: int = 5, at_once: int = 3) -> Tally:
         load.stop()
         # It is stated how long they overlapped: a frozen machine can do nothing against that.
         history, found = system.judge(without=("overlap",))
-        tally = judged(turn, len(frozen.stopped), found, runs=len(history.runs), lost_told=frozen.told)
+        tally = judged(turn, len(frozen.stopped), found, lost_told=frozen.told, **system.load_of(history))
         tally.samples["takeover"] = takeovers(history, frozen.stopped)
         tally.samples["overlap"] = [seconds for _, seconds in overlaps(history)]
         assert all(part.is_running for part in parts), [part.tail() for part in parts if not part.is_running]
@@ -102,7 +102,7 @@ def freeze_figures(tally: Tally) -> list[Figure]:
     """What of the reports."""
     rules = ("stale report", "resurrected", "held twice")
     return [
-        Figure("runs", tally.count("runs")),
+        *load_figures(tally),
         Figure("stale reports accepted", broken(tally, *rules), 0),
         Figure("thawed workers that did not know", tally.cycles - tally.count("lost_told"), 0),
         Figure("takeover p99", round(tally.percentile("takeover", 0.99), 2), _TAKEOVER_SECONDS_MAX, "s"),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from benchmarks.message_queue_outages import Load
 from fixtures.history_spans import Kill, takeovers
 from fixtures.processes import RunningProcess
-from torture.round import Figure, Tally, Turn, broken, judged, others
-from torture.system import LEASE_SECONDS, READY, TortureSystem, torture_system, until
+from torture.round import Figure, Tally, Turn, broken, judged, load_figures, others
+from torture.system import LEASE_SECONDS, READY, TortureSystem, can_be_elsewhere, torture_system, until
 
 _BUSY = """
 SELECT DISTINCT session.pid FROM scheduler.worker_sessions AS session
@@ -16,6 +16,8 @@ WHERE session.state = 'ALIVE'
 """
 _UNFINISHED = "SELECT count(*) FROM scheduler.task_runs WHERE status IN ('PENDING', 'DISPATCHED', 'RUNNING')"
 _ROOM_SECONDS_MAX = 20.0
+_WITHOUT_KEY = 1 / 3
+"""The share of triggers that come without a key: only these make runs of tasks that stand alone by one statement."""
 _TAKEOVER_SECONDS_MAX = LEASE_SECONDS + 5
 
 
@@ -51,7 +53,7 @@ def dispatcher_figures(tally: Tally) -> list[Figure]:
     """What of the slots."""
     rules = ("slot lost", "slot doubled")
     return [
-        Figure("slots fired", tally.count("slots")),
+        Figure("slots fired", tally.count("slots"), least=1),
         Figure("slots lost", broken(tally, "slot lost"), 0),
         Figure("slots doubled", broken(tally, "slot doubled"), 0),
         others(tally, *rules),
@@ -74,6 +76,11 @@ class BusyWorkers:
         places = [place for place in ready if self._workers[place].pid in busy]
         return self._system.rng.choice(places) if places and len(ready) > len(self._workers) // 2 else None
 
+    @staticmethod
+    def is_elsewhere(place: int) -> bool:
+        """Whether no dispatcher can see that the worker at a place dies."""
+        return place % 2 == 1 and can_be_elsewhere()
+
     def at(self, place: int) -> RunningProcess:
         """The worker at a place."""
         return self._workers[place]
@@ -84,13 +91,13 @@ class BusyWorkers:
         self._workers[place] = self._start(place)
 
     def _start(self, place: int) -> RunningProcess:
-        return self._system.start_worker(self._places, elsewhere=place % 2 == 1)
+        return self._system.start_worker(self._places, elsewhere=self.is_elsewhere(place))
 
 
 def steady_load(
     system: TortureSystem, tasks: list[str], per_second: float, count: int = 2, most: int | None = None
 ) -> Load:
-    """Triggers of these tasks by chance, each for so many runs, each repeated until it is answered.
+    """Triggers of these tasks by chance, each for so many runs, each sent until it is answered; a third without a key.
 
     With `most`, none while so many runs have not ended: a run that waits for a place says nothing of a takeover.
     """
@@ -99,13 +106,18 @@ def steady_load(
         deadline = time.monotonic() + _ROOM_SECONDS_MAX
         while most is not None and system.number(_UNFINISHED) > most and time.monotonic() < deadline:
             time.sleep(0.05)
-        return system.caller.trigger(system.rng.choice(tasks), count)[0]
+        task = system.rng.choice(tasks)
+        has_key = system.rng.random() >= _WITHOUT_KEY
+        return system.caller.trigger(task, count if has_key else 1, has_key=has_key)[0]
 
     return Load(trigger, per_second)
 
 
 def worker_kills(turn: Turn, *, workers: int = 5, places: int = 12) -> Tally:
-    """Workers killed while they run jobs of all kinds, half of them where no dispatcher can see that they died."""
+    """Workers killed while they run jobs of all kinds, half of them where no dispatcher can see that they died.
+
+    Where this machine cannot give them a host of their own, all die where one sees it; it is told how many did not.
+    """
     with torture_system(turn.seed) as system:
         system.start_api()
         for _ in range(2):
@@ -114,19 +126,23 @@ def worker_kills(turn: Turn, *, workers: int = 5, places: int = 12) -> Tally:
         load = steady_load(system, system.make_tasks(), 6, most=places)
         load.start()
         killed: list[Kill] = []
+        unseen = 0
 
         def kill_one(_: int) -> bool:
+            nonlocal unseen
             time.sleep(system.rng.uniform(0.05, 0.4))
             place = busy.choose()
             if place is None:
                 return False
             busy.replace(place, lambda worker: killed.append(Kill(worker.pid, system.kill(worker))))
+            unseen += busy.is_elsewhere(place)
             return True
 
         kills = until(turn.deadline, turn.cycles, kill_one)
         load.stop()
         history, found = system.judge()
-        tally = judged(turn, kills, found, runs=len(history.runs), losses=sum(run.losses for run in history.runs))
+        losses = sum(run.losses for run in history.runs)
+        tally = judged(turn, kills, found, losses=losses, unseen=unseen, **system.load_of(history))
         tally.samples["takeover"] = takeovers(history, killed)
         return tally
 
@@ -135,8 +151,9 @@ def worker_figures(tally: Tally) -> list[Figure]:
     """What of the runs."""
     rules = ("lost", "stuck", "excess start", "started twice", "uncounted start")
     return [
-        Figure("runs", tally.count("runs")),
-        Figure("attempts lost with their worker", tally.count("losses")),
+        *load_figures(tally),
+        Figure("kills that no dispatcher could see", tally.count("unseen")),
+        Figure("attempts lost with their worker", tally.count("losses"), least=1),
         Figure("runs lost", broken(tally, "lost", "stuck"), 0),
         Figure("excess starts", broken(tally, "excess start", "started twice", "uncounted start"), 0),
         Figure("takeover p50", round(tally.percentile("takeover", 0.5), 2), None, "s"),

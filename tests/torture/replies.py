@@ -4,17 +4,23 @@ import time
 
 from fixtures.crash_points import DropReplies
 from torture.kills import steady_load
-from torture.round import Figure, Tally, Turn, broken, judged, others
+from torture.round import Figure, Tally, Turn, broken, judged, load_figures, others
 from torture.system import torture_system
 
-KINDS = ("claims", "finishes", "slots", "creates")
+KINDS = ("claims", "claims of chosen runs", "finishes", "slots", "creates", "single creates", "grants")
 _SHARE = 0.4
 
 
 def kind_of(statement: str) -> str | None:
     """Which of KINDS a change is, by the statement that makes it stay; None for others."""
-    if any(claim in statement for claim in ("claim_runs", "claim_granted_runs", "claim_limited_runs")):
+    if "claim_granted_runs" in statement:
+        return "claims of chosen runs"
+    if "claim_runs" in statement or "claim_limited_runs" in statement:
         return "claims"
+    if "create_single_runs" in statement:
+        return "single creates"
+    if "grant_runs" in statement:
+        return "grants"
     if "finish_runs" in statement:
         return "finishes"
     if "take_due_schedules" in statement and "create_flows" in statement:
@@ -55,8 +61,8 @@ def commit_replies(turn: Turn, *, tasks: int = 20) -> Tally:
             turn,
             rule.dropped.total(),
             found,
-            runs=len(history.runs),
             losses=sum(run.losses for run in history.runs),
+            **system.load_of(history),
             **{f"dropped {kind}": rule.dropped[kind] for kind in KINDS},
         )
 
@@ -65,8 +71,8 @@ def reply_figures(tally: Tally) -> list[Figure]:
     """What of the changes."""
     doubled = ("double effect", "slot doubled", "started twice", "uncounted start", "excess start", "resurrected")
     return [
-        *(Figure(f"dropped answers to {kind}", tally.count(f"dropped {kind}")) for kind in KINDS),
-        Figure("runs", tally.count("runs")),
+        *(Figure(f"dropped answers to {kind}", tally.count(f"dropped {kind}"), least=1) for kind in KINDS),
+        *load_figures(tally),
         Figure("double effects", broken(tally, *doubled), 0),
         Figure("runs stuck", broken(tally, "stuck", "lost"), 0),
         others(tally, *doubled, "stuck", "lost"),

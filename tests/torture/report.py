@@ -60,4 +60,6 @@ def _figure(figure: Figure) -> str:
     shown = f"{figure.name} {value}{' ' + figure.unit if figure.unit else ''}"
     if figure.bound:
         shown += f" (at most {figure.bound:g})"
+    if not figure.holds and figure.least is not None:
+        shown += f" (at least {figure.least:g})"
     return shown if figure.holds else f"**{shown}**"

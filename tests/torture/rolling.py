@@ -4,12 +4,15 @@ import time
 
 from fixtures.processes import RunningProcess
 from torture.kills import steady_load
-from torture.round import Figure, Tally, Turn, broken, judged, others
-from torture.system import READY, torture_system
+from torture.round import Figure, Tally, Turn, broken, judged, load_figures, others
+from torture.system import READY, TortureSystem, torture_system
 
 WORKERS = 20
 _PLACES = 3
 _STOP_SECONDS_MAX = 45.0
+_NAPS = (0.2, 0.5, 3.0)
+_SHORT_DRAIN_SECONDS = "0.5"
+"""The drain of every other worker: the longest jobs do not end within it, and are handed back."""
 
 
 def rolling_restart(turn: Turn, *, workers: int = WORKERS) -> Tally:
@@ -19,10 +22,10 @@ def rolling_restart(turn: Turn, *, workers: int = WORKERS) -> Tally:
         system.start_dispatcher()
         parts: list[RunningProcess] = []
         for _ in range(workers):
-            parts.append(system.start_worker(_PLACES))
+            parts.append(_start(system, len(parts)))
             # Twenty starts at once would take each other the time that a lease is.
             system.wait_for_workers(len(parts))
-        load = steady_load(system, system.make_tasks(), 5)
+        load = steady_load(system, system.make_tasks(naps=_NAPS), 5)
         load.start()
         stops: list[float] = []
         codes: list[int] = []
@@ -33,7 +36,7 @@ def rolling_restart(turn: Turn, *, workers: int = WORKERS) -> Tally:
             began = time.monotonic()
             codes.append(parts[place].stop(_STOP_SECONDS_MAX))
             stops.append(time.monotonic() - began)
-            parts[place] = system.start_worker(_PLACES)
+            parts[place] = _start(system, place)
             parts[place].wait_for_output(READY)
         load.stop()
         history, found = system.judge()
@@ -41,24 +44,30 @@ def rolling_restart(turn: Turn, *, workers: int = WORKERS) -> Tally:
             turn,
             len(stops),
             found,
-            runs=len(history.runs),
             failures=sum(run.failures for run in history.runs),
             losses=sum(run.losses for run in history.runs),
             hand_backs=sum(run.hand_backs for run in history.runs),
             wrong_exits=sum(code != 0 for code in codes),
+            **system.load_of(history),
         )
         tally.samples["stop"] = stops
         return tally
 
 
+def _start(system: TortureSystem, place: int) -> RunningProcess:
+    if place % 2 == 0:
+        return system.start_worker(_PLACES, SCHEDULER_WORKER__DRAIN_SECONDS=_SHORT_DRAIN_SECONDS)
+    return system.start_worker(_PLACES)
+
+
 def rolling_figures(tally: Tally) -> list[Figure]:
     """What was counted against runs."""
     return [
-        Figure("runs", tally.count("runs")),
+        *load_figures(tally),
         Figure("failures counted", tally.count("failures"), 0),
         Figure("losses counted", tally.count("losses"), 0),
         Figure("runs lost", broken(tally, "lost", "stuck"), 0),
-        Figure("hand-backs", tally.count("hand_backs")),
+        Figure("hand-backs", tally.count("hand_backs"), least=1),
         Figure("exits with another code than 0", tally.count("wrong_exits"), 0),
         Figure("stop p99", round(tally.percentile("stop", 0.99), 2), None, "s"),
         others(tally, "lost", "stuck"),

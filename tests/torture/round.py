@@ -61,21 +61,32 @@ class Tally(msgspec.Struct):
 
 
 class Figure(NamedTuple):
-    """A measured value, what it may be at most (None: it is only stated), and its unit."""
+    """A measured value, what it may be at most (None: it is only stated), its unit, and what it has to be at least.
+
+    The latter is for what has to have happened: without it all else holds for nothing.
+    """
 
     name: str
     value: float
     bound: float | None = None
     unit: str = ""
+    least: float | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether it is within its bound."""
-        return self.bound is None or self.value <= self.bound
+        """Whether it is within its bounds."""
+        return (self.bound is None or self.value <= self.bound) and (self.least is None or self.value >= self.least)
 
     def as_json(self) -> dict[str, Any]:
         """The figure for a line of JSON."""
-        return {"figure": self.name, "value": self.value, "bound": self.bound, "unit": self.unit, "holds": self.holds}
+        return {
+            "figure": self.name,
+            "value": self.value,
+            "bound": self.bound,
+            "least": self.least,
+            "unit": self.unit,
+            "holds": self.holds,
+        }
 
 
 UNBOUNDED = 10_000
@@ -110,6 +121,15 @@ def judged(turn: Turn, cycles: int, found: Iterable[Violation], **counts: float)
 def broken(tally: Tally, *rules: str) -> int:
     """How many violations there were of these rules."""
     return sum(tally.count(f"violations: {rule}") for rule in rules)
+
+
+def load_figures(tally: Tally) -> list[Figure]:
+    """What there was to do, of each kind some: see TortureSystem.load_of."""
+    return [
+        Figure("runs", tally.count("runs"), least=1),
+        Figure("runs with a chosen worker", tally.count("chosen"), least=1),
+        Figure("triggers without a key", tally.count("without key"), least=1),
+    ]
 
 
 def others(tally: Tally, *rules: str) -> Figure:

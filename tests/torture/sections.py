@@ -49,7 +49,7 @@ _ALL = (
     ),
     Section(
         "postgresql-stops",
-        "PostgreSQL stopped at once and started again",
+        "PostgreSQL stopped at once and started again, under triggers, cancels and slots",
         cycles=100,
         minutes=8,
         cycles_of_a_round=25,
@@ -76,7 +76,7 @@ _ALL = (
     ),
     Section(
         "rolling-restart",
-        "twenty workers replaced one after another, ten times over",
+        "twenty workers replaced one after another, ten times over, half of them with a drain that is too short",
         cycles=200,
         minutes=7,
         cycles_of_a_round=200,

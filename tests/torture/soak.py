@@ -10,7 +10,7 @@ from torture.broker import purge
 from torture.kills import BusyWorkers, steady_load
 from torture.leaks import Leaks, growth
 from torture.postgresql import stop_postgresql
-from torture.round import Figure, Tally, Turn, judged, others
+from torture.round import Figure, Tally, Turn, judged, load_figures, others
 from torture.system import LEASE_SECONDS, TortureSystem, torture_system
 
 _CALM_AFTER_SECONDS = 10.0
@@ -66,8 +66,8 @@ def soak(turn: Turn, *, between_seconds: tuple[float, float] = _BETWEEN_SECONDS)
             turn,
             done,
             found,
-            runs=len(history.runs),
             slots=sum(slot.run_id is not None for slot in history.slots),
+            **system.load_of(history),
             **{f"fault: {name}": count for name, count in counted.items()},
         )
         tally.samples = {"delay": delays, **leaks.samples}
@@ -139,8 +139,8 @@ class _Faults:
 def soak_figures(tally: Tally) -> list[Figure]:
     """What has grown, and how late runs were while nothing happened."""
     return [
-        Figure("runs", tally.count("runs")),
-        Figure("slots fired", tally.count("slots")),
+        *load_figures(tally),
+        Figure("slots fired", tally.count("slots"), least=1),
         Figure("start delay outside faults p50", round(tally.percentile("delay", 0.5) * 1000, 1), None, "ms"),
         Figure("start delay outside faults p99", round(tally.percentile("delay", 0.99) * 1000, 1), None, "ms"),
         Figure("growth of three processes' memory", round(growth(tally.samples.get("memory", ())), 1), 20, "MiB"),

@@ -105,7 +105,7 @@ class TortureSystem:
         return self._stack.enter_context(StatementProxy(self.url))
 
     def make_tasks(self, *, naps: tuple[float, ...] = (0.2, 0.5, 1.0), max_losses: int = 100) -> list[str]:
-        """Tasks of all kinds, as many as there are naps of each; their names."""
+        """Tasks of all kinds, as many as there are naps of each, and two whose workers are chosen; their names."""
         names = []
         for nap in naps:
             for kind, task_type, parameters in (
@@ -116,6 +116,12 @@ class TortureSystem:
                 name = f"{kind}-{round(nap * 1000)}"
                 self.caller.create_task(name, task_type=task_type, parameters=parameters, max_losses=max_losses)
                 names.append(name)
+        for strategy, callable_name in (("least_loaded", "work_in_child"), ("round_robin", "work")):
+            parameters = {"callable": f"torture.jobs:{callable_name}", "kwargs": {"seconds": naps[len(naps) // 2]}}
+            self.caller.create_task(
+                strategy, task_type="python", parameters=parameters, strategy=strategy, max_losses=max_losses
+            )
+            names.append(strategy)
         return names
 
     def make_ticking(self, count: int, name: str = "tick", **fields: Any) -> None:
@@ -174,7 +180,19 @@ class TortureSystem:
 
     def history(self) -> History:
         """Everything that is known of it."""
-        return read_history(self.url, self.lines, calls=self.caller.calls, due=self.due, killed_at=self.killed_at)
+        return read_history(
+            self.url,
+            self.lines,
+            calls=self.caller.calls,
+            cancels=self.caller.cancels,
+            due=self.due,
+            killed_at=self.killed_at,
+        )
+
+    def load_of(self, history: History) -> dict[str, float]:
+        """What it had to do: its runs, those with a chosen worker, and calls without an Idempotency-Key."""
+        chosen = sum(run.task_id in self.caller.chosen_tasks for run in history.runs)
+        return {"runs": len(history.runs), "chosen": chosen, "without key": self.caller.without_key}
 
     def judge(self, *, without: tuple[str, ...] = ()) -> tuple[History, list[Violation]]:
         """Wait for rest, and hold everything that was promised against what is there."""
