@@ -1,7 +1,8 @@
 """`make bench-guard`: W1, W2 and W3 in short, of this checkout and of the commit before, in turns; about a minute.
 
 Prints how much worse (above 1) or better this checkout is. Exit code 1 when a figure is worse by more than 30 %, in a
-second round too. What cannot be compared is said, and is no failure.
+second round too, or when this checkout gives none where the commit before does. What else cannot be compared is said,
+and is no failure.
 """
 
 import argparse
@@ -10,9 +11,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from benchmarks.guard_sides import ROOT, Side, SideError, running_sides
-from benchmarks.guard_verdict import Pair, Verdict, is_suspect, verdict
-from benchmarks.results import read_results
+from benchmarks.guard_sides import HERE, ROOT, Side, SideError, running_sides
+from benchmarks.guard_verdict import Broken, Pair, Verdict, is_suspect, verdict
+from benchmarks.results import Result, read_results
 from benchmarks.time_limits import TimeIsUpError, hear_signals, time_limit
 
 _SECONDS_MAX = 80.0
@@ -22,6 +23,10 @@ _CONFIRMING_TURNS = 4
 
 _Figures = dict[str, list[Pair]]
 """Pairs by metric."""
+
+
+class _BrokenError(Exception):
+    """This checkout does not do what the commit before does."""
 
 
 def main() -> None:
@@ -36,8 +41,9 @@ def main() -> None:
     if not revision:
         return
     hear_signals()
+    is_broken = False
     _say(f"preparing {revision}")
-    found: list[Verdict] = []
+    found: list[Verdict | Broken] = []
     try:
         with time_limit(_SECONDS_MAX), running_sides(revision) as sides:
             for each in _judged(sides):
@@ -47,7 +53,8 @@ def main() -> None:
         _say(f"not done within {_SECONDS_MAX:g} s")
     except (SideError, OSError, subprocess.SubprocessError) as error:
         _say(f"not compared: {error}")
-    sys.exit(any(each.is_worse for each in found))
+        is_broken = isinstance(error, SideError) and error.side == HERE
+    sys.exit(is_broken or any(each.is_worse for each in found))
 
 
 def _previous() -> str:
@@ -80,17 +87,21 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _judged(sides: Sequence[Side]) -> Iterator[Verdict]:
+def _judged(sides: Sequence[Side]) -> Iterator[Verdict | Broken]:
     began = time.monotonic()
     for workload, turns in _TURNS.items():
         # On a machine that has much else to do fewer of them have to be enough.
         if time.monotonic() - began > _FIRST_ROUND_SECONDS_MAX:
             _say(f"{workload} is left out: the others took {_FIRST_ROUND_SECONDS_MAX:g} s")
             continue
-        first, second = _measured(sides, workload, turns), {}
-        if any(is_suspect(pairs) for pairs in first.values()):  # machines have bad moments
-            _say(f"{workload} again, for it looks worse")
-            second = _measured(sides, workload, _CONFIRMING_TURNS)
+        try:
+            first, second = _measured(sides, workload, turns), {}
+            if any(is_suspect(pairs) for pairs in first.values()):  # machines have bad moments
+                _say(f"{workload} again, for it looks worse")
+                second = _measured(sides, workload, _CONFIRMING_TURNS)
+        except _BrokenError as error:
+            yield Broken(workload, str(error))
+            continue
         yield from (verdict(pairs, second.get(metric, [])) for metric, pairs in first.items())
 
 
@@ -100,13 +111,29 @@ def _measured(sides: Sequence[Side], workload: str, turns: int) -> _Figures:
     for turn in range(turns):
         # Neither side always comes first, nor always after the other.
         order = (here, before) if turn % 2 == 0 else (before, here)
-        results = {side.name: read_results(side.measure(workload)) for side in order}
-        if errors := [f"{name}: {result.error}" for name, told in results.items() for result in told if result.error]:
+        results = {side.name: _results(side, workload) for side in order}
+        if _errors(results[here.name]) and not _errors(results[before.name]):
+            _say(f"{workload} again, for {here.name} gives no figures: {'; '.join(_errors(results[here.name]))}")
+            results = {side.name: _results(side, workload) for side in order}
+            if (errors := _errors(results[here.name])) and not _errors(results[before.name]):
+                raise _BrokenError("; ".join(errors))
+        if errors := [f"{name}: {error}" for name, told in results.items() for error in _errors(told)]:
             _say(f"{workload} cannot be compared: {'; '.join(errors)}")
             break
         for mine, other in zip(results[here.name], results[before.name], strict=True):
             found.setdefault(mine.metric, []).append(Pair(mine, other))
     return found
+
+
+def _results(side: Side, workload: str) -> list[Result]:
+    try:
+        return read_results(side.measure(workload))
+    except SideError as error:
+        return [Result(system=side.name, workload=workload, error=str(error))]
+
+
+def _errors(results: Sequence[Result]) -> list[str]:
+    return [result.error for result in results if result.error]
 
 
 def _say(text: str) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ class SideError(Exception):
 
     def __init__(self, side: str, reason: str) -> None:
         super().__init__(f"{side} {reason}")
+        self.side = side
 
 
 class Side:
@@ -81,8 +82,7 @@ def running_sides(revision: str) -> Iterator[list[Side]]:
         try:
             for name, each in ((HERE, Path(sys.executable)), (BEFORE, python)):
                 sides.append(Side(name, each))
-            for side in sides:
-                side.answer()
+            wait_for(sides)
             yield sides
         except BaseException:
             for side in sides:
@@ -93,6 +93,18 @@ def running_sides(revision: str) -> Iterator[list[Side]]:
                 side.leave()
             for side in sides:
                 side.end()
+
+
+def wait_for(sides: Sequence[Side]) -> None:
+    """Return when all are ready; raises a SideError, that of this checkout only where the other one is."""
+    errors = []
+    for side in sides:
+        try:
+            side.answer()
+        except SideError as error:
+            errors.append(error)
+    if errors:
+        raise errors[-1]
 
 
 def _installed(revision: str, directory: Path) -> Path:

@@ -41,6 +41,17 @@ class Verdict(NamedTuple):
         return f"{self.workload} {self.metric}: {self.ratio:.2f} times the cost ({figures}) {told}"
 
 
+class Broken(NamedTuple):
+    """A workload of which this checkout gives no figures, twice, while the commit before gives them."""
+
+    workload: str
+    error: str
+    is_worse: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.workload}: gives no figures, as before it did: {self.error} BROKEN"
+
+
 def is_suspect(pairs: Sequence[Pair]) -> bool:
     """Whether the pairs of a figure look as if it were worse, so that it is to be measured in a second round."""
     return bool(pairs) and statistics.median(pair.ratio for pair in pairs) > WORSE_MAX

@@ -1,7 +1,14 @@
 """How two versions are judged by what they measured in turns."""
 
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from benchmarks import guard
+from benchmarks.guard_sides import BEFORE, HERE, Side, SideError, wait_for
 from benchmarks.guard_verdict import CPU, Pair, is_suspect, verdict
-from benchmarks.results import RATE, Result
+from benchmarks.results import RATE, Result, error_line, result_line
 
 
 def _pairs(unit: str, *values: tuple[float, float]) -> list[Pair]:
@@ -50,3 +57,77 @@ def test_benchmarks_unit_verdict_says_whether_it_was_confirmed() -> None:
     assert str(verdict(slow, slow)) == "W1-bulk figure: 1.60 times the cost (1 before, 1.6 now) WORSE"
     assert str(verdict(slow, [])).endswith("ok: not confirmed")
     assert str(verdict(even, [])).endswith("ok")
+
+
+class _Side:
+    """One that answers as it is told, one answer after another, the last one again and again."""
+
+    def __init__(self, name: str, *answers: Callable[[str], list[str]]) -> None:
+        self.name = name
+        self._answers = list(answers)
+
+    def measure(self, workload: str) -> list[str]:
+        """See Side."""
+        return (self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])(workload)
+
+
+def _figure(workload: str) -> list[str]:
+    return [result_line(workload, "figure", 10.0, CPU, 1)]
+
+
+def _missing(workload: str) -> list[str]:
+    return [error_line(workload, "AssertionError: 3 of 2000 runs are missing", 1)]
+
+
+def _gone(_: str) -> list[str]:
+    raise SideError(HERE, "ended with exit code 1")
+
+
+def _verdicts(here: _Side, before: _Side) -> list[tuple[bool, str]]:
+    sides = cast(list[Side], [here, before])
+    return [(each.is_worse, str(each)) for each in guard._judged(sides)]
+
+
+@pytest.mark.parametrize(("answer", "reason"), [(_missing, "3 of 2000 runs are missing"), (_gone, "exit code 1")])
+def test_benchmarks_unit_checkout_that_gives_no_figures_is_refused(
+    answer: Callable[[str], list[str]], reason: str
+) -> None:
+    """Who loses runs that the commit before did not lose is worse than any slow one."""
+    found = _verdicts(_Side(HERE, answer), _Side(BEFORE, _figure))
+
+    assert len(found) == 3
+    assert all(is_worse and reason in told for is_worse, told in found)
+
+
+def test_benchmarks_unit_error_has_to_be_confirmed_and_to_be_of_this_checkout() -> None:
+    """An error that is gone at once is the machine's; where the commit before has one too, nothing can be said."""
+    found = _verdicts(_Side(HERE, _missing, _figure), _Side(BEFORE, _figure))
+    assert [is_worse for is_worse, _ in found] == [False] * 3
+    assert _verdicts(_Side(HERE, _missing), _Side(BEFORE, _missing)) == []
+    assert _verdicts(_Side(HERE, _figure), _Side(BEFORE, _missing)) == []
+
+
+class _Starting:
+    """One that starts, or does not."""
+
+    def __init__(self, name: str, *, starts: bool) -> None:
+        self.name = name
+        self._starts = starts
+
+    def answer(self) -> str:
+        """See Side."""
+        if self._starts:
+            return "ready"
+        raise SideError(self.name, "ended with exit code 1")
+
+
+@pytest.mark.parametrize(("before_starts", "side"), [(True, HERE), (False, BEFORE)])
+def test_benchmarks_unit_checkout_that_does_not_start_is_told_from_a_machine_that_cannot(
+    before_starts: bool,
+    side: str,
+) -> None:
+    """It is this checkout's fault only where the commit before starts."""
+    sides = [_Starting(HERE, starts=False), _Starting(BEFORE, starts=before_starts)]
+    with pytest.raises(SideError) as raised:
+        wait_for(cast(list[Side], sides))
+    assert raised.value.side == side
