@@ -49,6 +49,21 @@ BROKEN_RULES = {
         },
         "whose job did not complete",
     ),
+    "who is granted runs may start those of others": (
+        "claim_granted_runs",
+        {"ON run_grants.session_id = seen.id AND": "ON"},
+        "which it was not granted to",
+    ),
+    "runs that were started stay granted": (
+        "claim_granted_runs",
+        {"WHERE named.id <> ALL(used.run_ids)": "WHERE true"},
+        "still, which has started them",
+    ),
+    "runs of any queue are started": (
+        "claim_runs",
+        {"run.queue = wanted.queue": "true", "run.queue = lane.queue": "true"},
+        "which does not serve it",
+    ),
 }
 """Changes of statements, and what the simulation says of them."""
 

@@ -31,6 +31,7 @@ _EDGES = """
 SELECT edge.run_id, edge.upstream_run_id, edge.regardless FROM scheduler.task_run_dependencies AS edge
 ORDER BY edge.run_id, edge.upstream_run_id
 """
+_GRANTS = "SELECT * FROM simulated.grants ORDER BY id"
 _NEVER = 10**9
 _TICK_SECONDS = 1e-5
 _FINAL = {status.value for status in FINAL_STATUSES}
@@ -61,6 +62,7 @@ class _Facts(NamedTuple):
     runs: dict[int, Any]
     moves: dict[int, list[Any]]
     all_moves: list[Any]
+    grants: list[Any]
     slots: list[Any]
     edges: list[Any]
     lines: dict[int, list[JobLine]]
@@ -76,8 +78,12 @@ def violations_of(evidence: Evidence) -> list[str]:
     for line in evidence.lines:
         lines[line.run_id].append(line)
     runs = {run.id: run for run in evidence.rows(_RUNS)}
-    facts = _Facts(evidence.plan, runs, moves, all_moves, evidence.rows(_SLOTS), evidence.rows(_EDGES), lines, evidence)
-    checks = (_ended, _moves, _sessions, _outcomes, _jobs_gone, _starts, _overlaps, _slots, _limits, _flows)
+    grants, slots, edges = (evidence.rows(statement) for statement in (_GRANTS, _SLOTS, _EDGES))
+    facts = _Facts(evidence.plan, runs, moves, all_moves, grants, slots, edges, lines, evidence)
+    checks = (
+        _ended, _moves, _sessions, _served, _granted, _outcomes,
+        _jobs_gone, _starts, _overlaps, _slots, _limits, _flows,
+    )  # fmt: skip
     return [*evidence.faults, *(sentence for check in checks for sentence in check(facts))]
 
 
@@ -117,6 +123,33 @@ def _sessions(facts: _Facts) -> Iterator[str]:
     for move in facts.all_moves:
         if move.losses == 0 and "RUNNING" in (move.before, move.after) and move.session_state != "ALIVE":
             yield f"run {move.run_id} became {move.after} by a session that is {move.session_state}"
+
+
+def _served(facts: _Facts) -> Iterator[str]:
+    """Only a session that serves the queue and the type of a run starts it."""
+    for move in facts.all_moves:
+        if move.after == "RUNNING" != move.before and not move.is_served:
+            yield f"run {move.run_id} of {move.name} was started by session {move.session_id}, which does not serve it"
+
+
+def _granted(facts: _Facts) -> Iterator[str]:
+    """A run that was not released is started by the session that it was granted to in its stream, once a grant."""
+    granted: Counter[tuple[int, int, int]] = Counter()
+    named: dict[tuple[int, int, Any], set[int]] = defaultdict(set)
+    used: dict[tuple[int, int, str], set[int]] = defaultdict(set)
+    for event in sorted([*facts.all_moves, *facts.grants], key=lambda event: event.id):
+        if hasattr(event, "granted_at"):
+            grant, now = (event.session_id, event.stream_id, event.granted_at), set(event.run_ids)
+            granted.update((event.session_id, event.stream_id, run_id) for run_id in now - named[grant])
+            named[grant] = now
+            if left := now & used[event.session_id, event.stream_id, event.change]:
+                yield f"runs {sorted(left)} are granted to session {event.session_id} still, which has started them"
+        elif (event.before, event.after) == ("PENDING", "RUNNING"):
+            taken = event.session_id, event.stream_id, event.run_id
+            granted[taken] -= 1
+            if granted[taken] < 0:
+                yield f"run {event.run_id} was started by session {event.session_id}, which it was not granted to"
+            used[event.session_id, event.stream_id, event.change].add(event.run_id)
 
 
 def _outcomes(facts: _Facts) -> Iterator[str]:
