@@ -17,8 +17,8 @@ PARTS = ("api", "dispatcher", "worker")
 START = "start"
 """The flow of points that are reached while a part starts."""
 _FLOW_SECONDS_MAX = 60.0
-_MISSED_SHARE = 4
-"""Some points depend on how things meet, and are not reached again: at most one for so many that are."""
+_MISSED_MIN, _MISSED_SHARE = 5, 4
+"""Some points depend on how things meet, and are not reached again: few, or at most one for so many that are."""
 _SETTINGS = {
     # A drain of a second's jobs hands them back.
     "SCHEDULER_WORKER__DRAIN_SECONDS": "0.2",
@@ -178,6 +178,10 @@ def crash_figures(tally: Tally) -> list[Figure]:
     return [
         Figure("points", len(points), least=1),
         Figure("flows", len({name.rpartition(" in ")[2] for name in tally.done}), least=1),
-        Figure("points that were not reached again", tally.count("missed"), max(1, len(tally.done) // _MISSED_SHARE)),
+        Figure(
+            "points that were not reached again",
+            tally.count("missed"),
+            max(_MISSED_MIN, len(tally.done) // _MISSED_SHARE),
+        ),
         Figure("violations", sum(round(n) for name, n in tally.counts.items() if name.startswith("violations: ")), 0),
     ]
