@@ -1,5 +1,6 @@
 """Answers of PostgreSQL that never arrive, although what was asked for is done."""
 
+import math
 import time
 
 from fixtures.crash_points import DropReplies
@@ -45,7 +46,7 @@ def commit_replies(turn: Turn, *, tasks: int = 20) -> Tally:
         system.make_ticking(tasks)
         for proxy in proxies:
             proxy.rule = rule
-        rule.most = turn.cycles // len(KINDS)
+        rule.most = math.ceil(turn.cycles / len(KINDS))
         loads = [steady_load(system, names, 20, count=1) for _ in range(2)]
         for load in loads:
             load.start()
