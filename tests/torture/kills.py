@@ -1,5 +1,6 @@
 """Dispatchers and workers that are ended with SIGKILL while they work."""
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -16,8 +17,8 @@ WHERE session.state = 'ALIVE'
 """
 _UNFINISHED = "SELECT count(*) FROM scheduler.task_runs WHERE status IN ('PENDING', 'DISPATCHED', 'RUNNING')"
 _ROOM_SECONDS_MAX = 20.0
-_WITHOUT_KEY = 1 / 3
-"""The share of triggers that come without a key: only these make runs of tasks that stand alone by one statement."""
+_ONE_WITHOUT_KEY_OF = 3
+"""So many triggers have one without a key: only these make runs of tasks that stand alone by one statement."""
 _TAKEOVER_SECONDS_MAX = LEASE_SECONDS + 5
 
 
@@ -97,18 +98,21 @@ class BusyWorkers:
 def steady_load(
     system: TortureSystem, tasks: list[str], per_second: float, count: int = 2, most: int | None = None
 ) -> Load:
-    """Triggers of these tasks by chance, each for so many runs, each sent until it is answered; a third without a key.
+    """Triggers of these tasks in turns, each for so many runs, each sent until it is answered; a third without a key.
 
     With `most`, none while so many runs have not ended: a run that waits for a place says nothing of a takeover.
     """
+
+    # None is left out for long, and which of them comes without a key is chance.
+    chosen = (task for _ in itertools.count() for task in system.rng.sample(tasks, len(tasks)))
+    numbers = itertools.count()
 
     def trigger() -> int:
         deadline = time.monotonic() + _ROOM_SECONDS_MAX
         while most is not None and system.number(_UNFINISHED) > most and time.monotonic() < deadline:
             time.sleep(0.05)
-        task = system.rng.choice(tasks)
-        has_key = system.rng.random() >= _WITHOUT_KEY
-        return system.caller.trigger(task, count if has_key else 1, has_key=has_key)[0]
+        has_key = next(numbers) % _ONE_WITHOUT_KEY_OF > 0
+        return system.caller.trigger(next(chosen), count if has_key else 1, has_key=has_key)[0]
 
     return Load(trigger, per_second)
 
