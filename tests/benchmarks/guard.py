@@ -12,21 +12,14 @@ import time
 from collections.abc import Iterator, Sequence
 
 from benchmarks.guard_sides import HERE, ROOT, Side, SideError, running_sides
-from benchmarks.guard_verdict import Broken, Pair, Verdict, is_suspect, verdict
-from benchmarks.results import Result, read_results
+from benchmarks.guard_turns import BrokenError, measured, say
+from benchmarks.guard_verdict import Broken, Verdict, is_suspect, verdict
 from benchmarks.time_limits import TimeIsUpError, hear_signals, time_limit
 
 _SECONDS_MAX = 80.0
 _FIRST_ROUND_SECONDS_MAX = 30.0
 _TURNS = {"W1": 4, "W2": 2, "W3": 2}
 _CONFIRMING_TURNS = 4
-
-_Figures = dict[str, list[Pair]]
-"""Pairs by metric."""
-
-
-class _BrokenError(Exception):
-    """This checkout does not do what the commit before does."""
 
 
 def main() -> None:
@@ -42,7 +35,7 @@ def main() -> None:
         return
     hear_signals()
     is_broken = False
-    _say(f"preparing {revision}")
+    say(f"preparing {revision}")
     found: list[Verdict | Broken] = []
     try:
         with time_limit(_SECONDS_MAX), running_sides(revision) as sides:
@@ -50,9 +43,9 @@ def main() -> None:
                 found.append(each)
                 print(each, flush=True)
     except TimeIsUpError:
-        _say(f"not done within {_SECONDS_MAX:g} s")
+        say(f"not done within {_SECONDS_MAX:g} s")
     except (SideError, OSError, subprocess.SubprocessError) as error:
-        _say(f"not compared: {error}")
+        say(f"not compared: {error}")
         is_broken = isinstance(error, SideError) and error.side == HERE
     sys.exit(is_broken or any(each.is_worse for each in found))
 
@@ -92,52 +85,17 @@ def _judged(sides: Sequence[Side]) -> Iterator[Verdict | Broken]:
     for workload, turns in _TURNS.items():
         # On a machine that has much else to do fewer of them have to be enough.
         if time.monotonic() - began > _FIRST_ROUND_SECONDS_MAX:
-            _say(f"{workload} is left out: the others took {_FIRST_ROUND_SECONDS_MAX:g} s")
+            say(f"{workload} is left out: the others took {_FIRST_ROUND_SECONDS_MAX:g} s")
             continue
         try:
-            first, second = _measured(sides, workload, turns), {}
+            first, second = measured(sides, workload, turns), {}
             if any(is_suspect(pairs) for pairs in first.values()):  # machines have bad moments
-                _say(f"{workload} again, for it looks worse")
-                second = _measured(sides, workload, _CONFIRMING_TURNS)
-        except _BrokenError as error:
+                say(f"{workload} again, for it looks worse")
+                second = measured(sides, workload, _CONFIRMING_TURNS)
+        except BrokenError as error:
             yield Broken(workload, str(error))
             continue
         yield from (verdict(pairs, second.get(metric, [])) for metric, pairs in first.items())
-
-
-def _measured(sides: Sequence[Side], workload: str, turns: int) -> _Figures:
-    here, before = sides
-    found: _Figures = {}
-    for turn in range(turns):
-        # Neither side always comes first, nor always after the other.
-        order = (here, before) if turn % 2 == 0 else (before, here)
-        results = {side.name: _results(side, workload) for side in order}
-        if _errors(results[here.name]) and not _errors(results[before.name]):
-            _say(f"{workload} again, for {here.name} gives no figures: {'; '.join(_errors(results[here.name]))}")
-            results = {side.name: _results(side, workload) for side in order}
-            if (errors := _errors(results[here.name])) and not _errors(results[before.name]):
-                raise _BrokenError("; ".join(errors))
-        if errors := [f"{name}: {error}" for name, told in results.items() for error in _errors(told)]:
-            _say(f"{workload} cannot be compared: {'; '.join(errors)}")
-            break
-        for mine, other in zip(results[here.name], results[before.name], strict=True):
-            found.setdefault(mine.metric, []).append(Pair(mine, other))
-    return found
-
-
-def _results(side: Side, workload: str) -> list[Result]:
-    try:
-        return read_results(side.measure(workload))
-    except SideError as error:
-        return [Result(system=side.name, workload=workload, error=str(error))]
-
-
-def _errors(results: Sequence[Result]) -> list[str]:
-    return [result.error for result in results if result.error]
-
-
-def _say(text: str) -> None:
-    print(f"bench-guard: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
