@@ -6,7 +6,7 @@ import time
 from fixtures.crash_points import DropReplies
 from torture.kills import steady_load
 from torture.round import Figure, Tally, Turn, broken, judged, load_figures, others
-from torture.system import torture_system
+from torture.system import STRATEGIES, torture_system
 
 KINDS = ("claims", "claims of chosen runs", "finishes", "slots", "creates", "single creates", "grants")
 _SHARE = 0.4
@@ -47,7 +47,9 @@ def commit_replies(turn: Turn, *, tasks: int = 20) -> Tally:
         for proxy in proxies:
             proxy.rule = rule
         rule.most = math.ceil(turn.cycles / len(KINDS))
-        loads = [steady_load(system, names, 20, count=1) for _ in range(2)]
+        # Half of them with a chosen worker: one grant is of many runs.
+        weighed = [*names, *2 * names[-len(STRATEGIES) :]]
+        loads = [steady_load(system, weighed, 20, count=1) for _ in range(2)]
         for load in loads:
             load.start()
         while time.monotonic() < turn.deadline and rule.dropped.total() < rule.most * len(KINDS):

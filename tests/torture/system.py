@@ -27,6 +27,8 @@ from torture.jobs import shell_parameters
 LEASE_SECONDS = 2.0
 READY = '"event":"ready'
 """What every part prints when it has started."""
+STRATEGIES = {"least_loaded": "work_in_child", "round_robin": "work"}
+"""Tasks whose workers are chosen, the last ones of `make_tasks`, and what they call."""
 PROFILE = {
     "SCHEDULER_WORKER__LEASE_SECONDS": f"{LEASE_SECONDS:g}",
     "SCHEDULER_WORKER__HEARTBEAT_INTERVAL_SECONDS": "0.6",
@@ -116,7 +118,7 @@ class TortureSystem:
                 name = f"{kind}-{round(nap * 1000)}"
                 self.caller.create_task(name, task_type=task_type, parameters=parameters, max_losses=max_losses)
                 names.append(name)
-        for strategy, callable_name in (("least_loaded", "work_in_child"), ("round_robin", "work")):
+        for strategy, callable_name in STRATEGIES.items():
             parameters = {"callable": f"torture.jobs:{callable_name}", "kwargs": {"seconds": naps[len(naps) // 2]}}
             self.caller.create_task(
                 strategy, task_type="python", parameters=parameters, strategy=strategy, max_losses=max_losses
