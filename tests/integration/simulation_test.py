@@ -56,7 +56,7 @@ BROKEN_RULES = {
     ),
     "runs that were started stay granted": (
         "claim_granted_runs",
-        {"WHERE named.id <> ALL(used.run_ids)": "WHERE true"},
+        {"run_grants.run_ids[cardinality(used.run_ids) + 1:]": "run_grants.run_ids"},
         "still, which has started them",
     ),
     "runs of any queue are started": (
