@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,8 +19,10 @@ from scheduler_core.decisions.retry_rules import is_retried
 from scheduler_core.errors import ConfigError
 from scheduler_core.interfaces import RunOutcome
 from scheduler_core.models import RetryPolicy, TaskRunStatus
+from scheduler_worker.containment import supervision
 from scheduler_worker.executors.http_executor import HttpExecutor
 from scheduler_worker.worker_config import WorkerConfig
+from scheduler_worker.worker_error import LeaseEndedError
 
 LOOPBACK = EgressPolicy.of([], ["127.0.0.0/8"])
 
@@ -56,6 +59,19 @@ async def test_execute_keeps_status_headers_and_body(executor: HttpExecutor, ser
         "body": {"a": 1},
     }
     assert "traceparent: 00-0af7651916cd43dd8448eb211c80319c" in server.requests[0].lower()
+
+
+async def test_worker_unit_http_calls_nobody_after_the_lease(executor: HttpExecutor, server: HttpTarget) -> None:
+    """A worker that stood still while it made its connections ready does not begin to call when it goes on."""
+    supervision.hold()
+    try:
+        supervision.lease_extended(time.monotonic() - 0.001)
+        with pytest.raises(LeaseEndedError):
+            await call(executor, url=f"{server.url}/json")
+    finally:
+        supervision.release()
+    assert server.requests == []
+    assert (await call(executor, url=f"{server.url}/json")).status is TaskRunStatus.COMPLETED
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,11 @@ import pytest
 from fixtures.worker import CollectedOutput, eventually, make_context, processes_with
 from scheduler_core.interfaces import RunContext, RunOutcome
 from scheduler_core.models import TaskRunStatus
+from scheduler_worker.containment import supervision
 from scheduler_worker.executors.python_children import ChildLimits
 from scheduler_worker.executors.python_executor import PythonExecutor
 from scheduler_worker.executors.python_protocol import ChildSettings
+from scheduler_worker.worker_error import LeaseEndedError
 
 SETTINGS = ChildSettings(python_path=(str(Path(__file__).parents[3]),))
 
@@ -209,6 +211,26 @@ async def test_execute_reuses_children_up_to_their_limit(executor: PythonExecuto
     # The question what kind of function it is was the first of the three.
     assert ids[0] == ids[1]
     assert ids[2] == ids[3] == ids[4] != ids[0]
+
+
+@pytest.mark.parametrize(("job", "isolation"), [("speak_async", "async"), ("print_word", "thread")])
+async def test_worker_unit_python_begins_nothing_in_the_worker_after_the_lease(
+    job: str, isolation: str, executor: PythonExecutor, output: CollectedOutput
+) -> None:
+    """What was looked up before the worker stood still is not called when it goes on, late, before it is told."""
+    parameters = {"callable": f"fixtures.example_jobs:{job}", "args": ["word"], "isolation": isolation}
+    await executor.execute(parameters, make_context(), output)
+    before = output.text("stdout")
+    assert before == "word\n"
+
+    supervision.lease_extended(time.monotonic() - 0.001)
+    with pytest.raises(LeaseEndedError):
+        await executor.execute(parameters, make_context(), output)
+
+    assert output.text("stdout") == before
+    supervision.lease_extended(time.monotonic() + 60)
+    await executor.execute(parameters, make_context(), output)
+    assert output.text("stdout") == 2 * before
 
 
 @pytest.mark.parametrize("name", ["run_name", "run_name_async"])

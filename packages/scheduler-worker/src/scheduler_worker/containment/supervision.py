@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 import threading
+import time
 from pathlib import Path
 
 from scheduler_worker.containment.marked_processes import kill_all_of
 from scheduler_worker.containment.run_directories import RunDirectories
 from scheduler_worker.containment.supervisor_process import SupervisorError, SupervisorProcess
+from scheduler_worker.worker_error import LeaseEndedError
 
 TOKEN = secrets.token_hex(8)
 """With which the mark of every process begins that belongs to this worker."""
@@ -83,6 +85,15 @@ def lease_extended(deadline: float) -> None:
     present = _present
     if present is not None:
         present.extend(deadline)
+
+
+def require_lease() -> None:
+    """Return if a job may begin at this moment; raises LeaseEndedError when all jobs are to be dead by now.
+
+    By the clock: a process that has just stood still learns of the end of its lease later than its coroutines go on.
+    """
+    if _deadline is not None and time.monotonic() >= _deadline:
+        raise LeaseEndedError
 
 
 def kill_all_marked() -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from scheduler_core.interfaces import RunContext, RunOutput
+from scheduler_worker.containment import supervision
 from scheduler_worker.current_run import StopToken
 from scheduler_worker.executors.function_end import failed
 from scheduler_worker.executors.python_protocol import Answer
@@ -30,8 +31,12 @@ class FunctionThreads:
     async def call(
         self, call: Callable[[], Answer], token: StopToken, context: RunContext, output: RunOutput
     ) -> Answer:
-        """What `call` gives; it sees the caller's context. Cancelling this sets the token."""
+        """What `call` gives; it sees the caller's context. Cancelling this sets the token.
+
+        Raises LeaseEndedError when no job may begin any more as soon as there is a place.
+        """
         async with self._free:
+            supervision.require_lease()
             ended = self._start(call)
             try:
                 return await asyncio.shield(ended)

@@ -10,6 +10,7 @@ from scheduler_core.decisions.egress_rules import EgressPolicy
 from scheduler_core.errors import ConfigError
 from scheduler_core.interfaces import RunContext, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.models import TaskRunStatus
+from scheduler_worker.containment import supervision
 from scheduler_worker.executors.parameter_check import parameter_problems
 from scheduler_worker.own_thread import in_own_thread
 from scheduler_worker.worker_config import WorkerConfig
@@ -65,6 +66,7 @@ class HttpExecutor(TaskExecutor):
             return _failed(f"The certificates of worker.http_ca_file cannot be used: {error.strerror or error}.")
         from scheduler_worker.executors.http_calls import calls_to_end
 
+        supervision.require_lease()
         return await calls_to_end(pool, parameters, context, output, self._body_limit_bytes)
 
     def kill_now(self) -> None:

@@ -9,6 +9,7 @@ from scheduler_core.config import Settings
 from scheduler_core.decisions.size_text import parse_size
 from scheduler_core.interfaces import RunContext, RunNotice, RunOutcome, RunOutput, TaskExecutor
 from scheduler_core.models import RunKey
+from scheduler_worker.containment import supervision
 from scheduler_worker.containment.program import ending
 from scheduler_worker.current_run import RunLink, enter_run
 from scheduler_worker.executors.callable_loader import CallableError, CallableRefusedError
@@ -162,6 +163,8 @@ class PythonExecutor(TaskExecutor):
                 return failed(str(error), retryable=not isinstance(error, CallableRefusedError))
         await live.wait_while_paused()
         live.leave()
+        # Finding the function may have taken longer than the lease, if this process stood still meanwhile.
+        supervision.require_lease()
         return await self._call_here(function, parameters, context, output, live)
 
     async def _call_in_child(
