@@ -116,7 +116,6 @@ class Bench:
             self.logs,
             self.lease,
             clock,
-            lanes=[Lane("default", "python")],
             next_claim=NextClaim(
                 9,
                 [Lane("default", "python")],
@@ -284,15 +283,15 @@ async def test_report_settles_in_the_same_transaction(bench: Bench) -> None:
     assert bench.wire.rung == [session_address(10)]
 
 
-async def test_report_takes_the_next_step_of_a_chain_itself(bench: Bench) -> None:
-    """A single successor is taken by the session that has just freed a place, without a ring."""
+async def test_report_rings_others_for_a_next_step_that_its_session_does_not_take(bench: Bench) -> None:
+    """A session that stops, or holds more than it has places for, does not look for what it has released."""
     bench.runs.claimable = [created(20)]
     bench.hold(1)
     bench.end(1, needs_settlement=True)
 
     await asyncio.wait_for(bench.buffer.drained(), 5)
 
-    assert (bench.wire.rung, bench.looks) == ([], 1)
+    assert (bench.wire.rung, bench.looks) == ([session_address(10)], 1)
 
 
 async def test_report_claims_the_next_step_of_a_chain_in_its_transaction(bench: Bench) -> None:

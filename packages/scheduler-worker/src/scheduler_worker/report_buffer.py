@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from scheduler_core.errors import ConflictError, RepositoryError, SessionFencedError, StoreUnavailableError
@@ -48,7 +48,6 @@ class ReportBuffer:
         lease: Lease,
         clock: Clock,
         *,
-        lanes: Collection[Lane],
         next_claim: NextClaim,
         batch_size_max: int,
         interval_seconds: float,
@@ -63,7 +62,6 @@ class ReportBuffer:
         self._logs = logs
         self._lease = lease
         self._clock = clock
-        self._lanes = frozenset(lanes)
         self._next_claim = next_claim
         self._batch_size_max = batch_size_max
         self._interval_seconds = interval_seconds
@@ -200,9 +198,6 @@ class ReportBuffer:
         # Looking costs nothing, so this session need not be told that it has free places.
         self._look()
         wanted = Counter(Lane(run.queue, run.task_type) for run in claimable)
-        if len(claimable) == 1 and wanted.keys() <= self._lanes and not self._pending:
-            # The next step of a chain, which was not claimed at once: this session has just freed the place for it.
-            return []
         try:
             async with self._store.autocommit() as work:
                 targets = await work.worker_sessions.ring_targets(list(wanted), list(wanted.values()))

@@ -91,7 +91,6 @@ class SessionLife:
             self._logs,
             lease,
             clock,
-            lanes=lanes,
             next_claim=NextClaim(
                 session_id, lanes, self._live_runs, may=self._may_claim_next, took=self._took, doubt=self._doubt
             ),
