@@ -83,7 +83,7 @@ def test_dispatcher_unit_memory_does_not_grow_for_ever(frozen_clock: FrozenClock
 
 
 def test_dispatcher_unit_memory_gives_ahead_what_ends_at_once(frozen_clock: FrozenClock) -> None:
-    """Where 20 runs a second end 8 are given beyond the places; ten times the places at most."""
+    """Where 20 runs a second end 8 are given beyond the places; ten times the places at most. So for a minute."""
     memory = SessionMemory(frozen_clock, 10.0)
     views = [build_view(1, places=20), build_view(2, places=1), build_view(3, places=20)]
     for _ in range(40):
@@ -93,7 +93,40 @@ def test_dispatcher_unit_memory_gives_ahead_what_ends_at_once(frozen_clock: Froz
         frozen_clock.advance(0.05)
     assert [view.ahead for view in memory.apply(views)] == [8, 10, 0]
     frozen_clock.advance(3.0)
+    # Nothing waits.
+    memory.apply([])
+    frozen_clock.advance(57.0)
+    assert [view.ahead for view in memory.apply(views)] == [8, 10, 0]
+    frozen_clock.advance(60.5)
     assert [view.ahead for view in memory.apply(views)] == [0, 0, 0]
+
+
+def test_dispatcher_unit_memory_gives_ahead_in_whole_claims(frozen_clock: FrozenClock) -> None:
+    """A worker takes as many runs at once as it has places: eight more would be a claim of their own."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    memory.apply([build_view(1, places=20)])
+    for _ in range(21):
+        memory.chosen(1)
+    frozen_clock.advance(0.05)
+    (view,) = memory.apply([build_view(1, places=20)])
+    assert view.ahead == 160
+
+
+def test_dispatcher_unit_memory_forgets_the_pace_of_who_has_long_runs_now(frozen_clock: FrozenClock) -> None:
+    """Short runs, then nothing, then full places of which none has changed hands: nothing is given ahead any more."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    ahead = {}
+    for newest_seconds in (1.0, 2.6):
+        memory.apply([build_view(1)])
+        for _ in range(5):
+            memory.chosen(1)
+        frozen_clock.advance(0.1)
+        memory.apply([build_view(1)])
+        frozen_clock.advance(2.0)
+        (view,) = memory.apply([build_view(1, running=10, newest_seconds=newest_seconds)])
+        ahead[newest_seconds] = view.ahead
+        frozen_clock.advance(61.0)
+    assert ahead == {1.0: 20, 2.6: 0}
 
 
 def test_dispatcher_unit_memory_knows_a_pace_after_one_look(frozen_clock: FrozenClock) -> None:

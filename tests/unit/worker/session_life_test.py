@@ -510,16 +510,17 @@ async def test_run_fails_a_run_whose_executor_gives_no_outcome() -> None:
 
 
 async def test_run_asks_for_granted_runs_at_once_as_long_as_it_gets_some() -> None:
-    """Whose last claim had to do with grants says so in the next one, and no more after one that had not."""
-    runs = Runs(build_claimed(1, granted_left=1), build_claimed(2, granted_left=0), build_claimed(3), build_claimed(4))
+    """Whose last claim had to do with grants says so in the next two, and no more when these had not."""
+    grants = [1, 0, None, 0, None, None, None]
+    runs = Runs(*(build_claimed(number, granted_left=left) for number, left in enumerate(grants, 1)))
     stage = Stage(runs, at_once, max_concurrent_tasks=1)
     running = asyncio.create_task(stage.run())
 
-    await eventually(lambda: len(runs.finished) == 4)
+    await eventually(lambda: len(runs.finished) == len(grants))
 
     stage.stopping.set()
     await running
-    assert runs.claims[:4] == [False, True, True, False]
+    assert runs.claims[:7] == [False, True, True, True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,10 @@ _AHEAD_LEFT_SECONDS: Final = 1.0
 _PACE_SECONDS: Final = 0.3
 # A claim may be seen so long after the start that it says.
 _COMMIT_SECONDS: Final = 0.5
-# After so long without a look the pace begins anew.
-_FORGOTTEN_SECONDS: Final = 1.0
+# After so long without a look nobody knows when what ended since then has ended.
+_UNSEEN_SECONDS: Final = 1.0
+# The pace before such a gap is what the next burst begins with, for no longer than this.
+_REMEMBERED_SECONDS: Final = 60.0
 
 
 class SessionMemory:
@@ -48,7 +50,7 @@ class SessionMemory:
         self._types: dict[int, list[str]] = {}
         self._missed: dict[int, float] = {}
         self._paces: dict[int, _Pace] = {}
-        self._looked_at = -_FORGOTTEN_SECONDS
+        self._looked_at = -_UNSEEN_SECONDS
         self._look_seconds = 0.0
 
     @property
@@ -61,9 +63,12 @@ class SessionMemory:
         now = self._clock.monotonic()
         self._noted(now)
         self._missed = {session_id: until for session_id, until in self._missed.items() if until > now}
+        # Views come only while runs wait.
         self._paces = {
-            view.session_id: (self._paces.get(view.session_id) or _Pace(now)).seen(view, now) for view in views
+            session_id: pace for session_id, pace in self._paces.items() if now - pace.seen_at <= _REMEMBERED_SECONDS
         }
+        for view in views:
+            self._paces[view.session_id] = (self._paces.get(view.session_id) or _Pace(now)).seen(view, now)
         trusted = [view for view in views if view.session_id not in self._missed]
         offered = [view for view in views if view.session_id not in self._missed or not _is_covered(view, trusted)]
         return [
@@ -80,12 +85,14 @@ class SessionMemory:
         if not view.takes_grants:
             return 0
         ends = math.floor(self._paces[view.session_id].per_second * self._ahead_seconds())
+        # Beyond the first ones whole claims: it takes as many at once as it has places.
+        ends -= ends % view.places if ends > view.places else 0
         return min(_AHEAD_PLACES * view.places, ends)
 
     def _noted(self, now: float) -> None:
         seconds = now - self._looked_at
         self._looked_at = now
-        if seconds <= _FORGOTTEN_SECONDS:
+        if seconds <= _UNSEEN_SECONDS:
             # That one look came soon, because of a ring, does not mean that the next one will.
             self._look_seconds = max(seconds, 0.8 * self._look_seconds)
 
@@ -127,19 +134,22 @@ class _Pace:
         self._mean = 0.0
         self._held = 0
         self._known_seconds = 0.0
-        self._seen_at = now
+        self.seen_at = now
 
     def seen(self, view: WorkerView, now: float) -> "_Pace":
         """At this moment it holds these runs, taken or not; the pace is a mean in which the past fades."""
-        seconds, held = now - self._seen_at, view.running + view.assigned
+        seconds, held = now - self.seen_at, view.running + view.assigned
         # Where none of its places has changed hands, what it holds no more was taken back, by whichever dispatcher.
         is_still = view.running >= view.places and view.newest_seconds > seconds + _COMMIT_SECONDS
         ended = 0 if is_still else max(0, self._held + self.given - held)
-        self.given, self._held, self._seen_at = 0, held, now
+        self.given, self._held, self.seen_at = 0, held, now
         if seconds <= 0:
             self._held += ended
-        elif seconds > _FORGOTTEN_SECONDS:
-            self._mean = self._known_seconds = self.per_second = 0.0
+        elif seconds > _UNSEEN_SECONDS:
+            self._mean = self._known_seconds = 0.0
+            # Full places of which none has changed hands: what it does now is long.
+            if is_still or seconds > _REMEMBERED_SECONDS:
+                self.per_second = 0.0
         else:
             fading = math.exp(-seconds / _PACE_SECONDS)
             self._mean = self._mean * fading + ended / seconds * (1.0 - fading)

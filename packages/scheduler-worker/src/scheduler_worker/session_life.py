@@ -37,6 +37,8 @@ _OVERTIME_SECONDS = 10.0
 """How long after it was stopped, beside its grace, a run may go on before the worker steps in."""
 _GOODBYE_SECONDS = 5.0
 _LEAVE_SECONDS = 3.0
+# Between two bursts that are granted lies one claim that finds nothing.
+_GRANTLESS_CLAIMS = 2
 """How long a session that is over waits for killed jobs: less than a component that is cancelled is given to leave."""
 
 
@@ -108,6 +110,7 @@ class SessionLife:
         self._taken: list[ClaimedRun] = []
         self._may_hold_unknown = False
         self._has_grants = False
+        self._grantless_claims = 0
         self._is_told_lost = False
         self._failure: Exception | None = None
         self._stopping = False
@@ -281,8 +284,10 @@ class SessionLife:
                 self._hold(claimed)
         finally:
             self._live_runs.claim_ended()
-        # Granted runs come one after another; a claim that finds none goes back to the cheaper statement.
-        self._has_grants = any(run.granted_left is not None for run in claimed)
+        # Granted runs come one after another; when some claims have found none the cheaper statement will do.
+        is_granted = any(run.granted_left is not None for run in claimed)
+        self._grantless_claims = 0 if is_granted else self._grantless_claims + 1
+        self._has_grants = is_granted or (self._has_grants and self._grantless_claims < _GRANTLESS_CLAIMS)
         was_granted = self._live_runs.granted_left
         # A claim that did not come back full has found all of them that can be taken: the others have been cancelled.
         self._live_runs.granted_left = (claimed[-1].granted_left or 0) if len(claimed) >= limit else 0

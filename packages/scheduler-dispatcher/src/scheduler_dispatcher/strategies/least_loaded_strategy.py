@@ -18,7 +18,14 @@ class LeastLoadedStrategy(DispatchStrategy):
 
 def least_loaded(workers: Sequence[WorkerView]) -> WorkerView:
     """The one of several workers, at least one, that this strategy chooses."""
-    return min(workers, key=by_load)
+    best = workers[0]
+    least = (best.running + best.assigned) / best.places
+    # By hand, because this is asked for every run: comparing keys takes three times as long.
+    for view in workers:
+        load = (view.running + view.assigned) / view.places
+        if load < least or (load == least and (view.turn, view.session_id) < (best.turn, best.session_id)):
+            best, least = view, load
+    return best
 
 
 def by_load(view: WorkerView) -> tuple[float, int, int]:
