@@ -1,6 +1,7 @@
 """Workers stopped with SIGSTOP for longer than their lease, and woken when others have their runs."""
 
 import contextlib
+import json
 import signal
 import threading
 import time
@@ -77,7 +78,6 @@ class _Freezer:
         if not held or not held[0][1]:
             return False
         session_id = held[0][0]
-        said = part.output.count("session lost")
         part.send(signal.SIGSTOP)
         at = time.time()
         try:
@@ -90,12 +90,18 @@ class _Freezer:
         finally:
             part.send(signal.SIGCONT)
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: part.output.count("session lost") > said, 20, "the thawed worker knows it")
+            wait_until(lambda: knows_lost(part.output, session_id), 20, "the thawed worker knows it")
             with self._lock:
                 self.told += 1
         with self._lock:
             self.stopped.append(Kill(part.pid, at))
         return True
+
+
+def knows_lost(output: str, session_id: int) -> bool:
+    """Whether a worker has said that it lost this session: by its own clock perhaps before it was frozen."""
+    lost = [json.loads(line) for line in output.splitlines() if '"session lost"' in line and line.endswith("}")]
+    return any(line["session_id"] == session_id for line in lost)
 
 
 def freeze_figures(tally: Tally) -> list[Figure]:
