@@ -116,7 +116,7 @@ def test_dispatcher_unit_memory_forgets_the_pace_of_who_has_long_runs_now(frozen
     """Short runs, then nothing, then full places of which none has changed hands: nothing is given ahead any more."""
     memory = SessionMemory(frozen_clock, 10.0)
     ahead = {}
-    for newest_seconds in (1.0, 2.6):
+    for newest_seconds in (0.3, 2.6):
         memory.apply([build_view(1)])
         for _ in range(5):
             memory.chosen(1)
@@ -126,7 +126,48 @@ def test_dispatcher_unit_memory_forgets_the_pace_of_who_has_long_runs_now(frozen
         (view,) = memory.apply([build_view(1, running=10, newest_seconds=newest_seconds)])
         ahead[newest_seconds] = view.ahead
         frozen_clock.advance(61.0)
-    assert ahead == {1.0: 20, 2.6: 0}
+    assert ahead == {0.3: 20, 2.6: 0}
+
+
+def test_dispatcher_unit_memory_gives_less_ahead_where_long_runs_have_places(frozen_clock: FrozenClock) -> None:
+    """Nine of ten places are taken by runs that began long ago: a tenth of what ten would take is given."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    memory.apply([build_view(1)])
+    for _ in range(10):
+        memory.chosen(1)
+    frozen_clock.advance(0.05)
+    memory.apply([build_view(1)])
+    frozen_clock.advance(30.0)
+    ahead = [
+        memory.apply([build_view(1, running=9, newest_seconds=newest_seconds)])[0].ahead
+        for newest_seconds in (29.0, 0.2)
+    ]
+    assert ahead == [8, 80]
+
+
+def test_dispatcher_unit_memory_takes_nothing_for_ended_that_was_taken_back(frozen_clock: FrozenClock) -> None:
+    """A hundred that the session had are with others now, and two have ended."""
+    memory = SessionMemory(frozen_clock, 10.0)
+    memory.apply([build_view(1, running=10, assigned=102, newest_seconds=0.1)])
+    frozen_clock.advance(0.1)
+    memory.taken_back(1, 100)
+    memory.taken_back(2, 100)
+    (view,) = memory.apply([build_view(1, running=10, newest_seconds=0.1)])
+    assert view.ahead == 8
+
+
+def test_dispatcher_unit_memory_takes_no_ring_for_a_late_look(frozen_clock: FrozenClock) -> None:
+    """Looks that come sooner than they were due say nothing of how busy the machine is."""
+    found = []
+    for asked in (5.0, 0.15):
+        memory = SessionMemory(frozen_clock, 10.0)
+        for _ in range(3):
+            memory.apply([build_view(1)])
+            memory.looks_again(asked)
+            frozen_clock.advance(0.9)
+        memory.apply([build_view(1)])
+        found.append(memory.ahead_seconds_max)
+    assert found == [1.0, 4.0]
 
 
 def test_dispatcher_unit_memory_knows_a_pace_after_one_look(frozen_clock: FrozenClock) -> None:

@@ -545,6 +545,30 @@ async def test_run_tells_once_of_room_that_no_granted_run_takes(granted_left: li
     assert stage.wire.rung == [DISPATCHERS]
 
 
+async def test_run_tells_of_room_that_a_claim_has_left() -> None:
+    """The next claim finds some of what was granted, and not all: the places that are left are told of at once."""
+    runs = Runs(*(build_claimed(number, granted_left=left) for number, left in enumerate([1, 1, 0], 1)))
+    runs.are_gated = True
+    begun: list[int] = []
+    last_may_end = asyncio.Event()
+
+    async def act() -> RunOutcome:
+        begun.append(1)
+        if len(begun) == 3:
+            await last_may_end.wait()
+        return COMPLETED
+
+    stage = Stage(runs, act, max_concurrent_tasks=2, poll_interval_seconds=60.0)
+    running = asyncio.create_task(stage.run())
+
+    await eventually(lambda: len(begun) == 3 and bool(stage.wire.rung))
+
+    assert stage.wire.rung == [DISPATCHERS]
+    last_may_end.set()
+    stage.stopping.set()
+    await running
+
+
 def chain_of_two() -> Runs:
     """Runs of which the second waits for the end of the first."""
     runs = Runs(build_claimed(1, needs_settlement=True))

@@ -51,6 +51,7 @@ class SessionMemory:
         self._missed: dict[int, float] = {}
         self._paces: dict[int, _Pace] = {}
         self._looked_at = -_UNSEEN_SECONDS
+        self._asked_seconds = 0.0
         self._look_seconds = 0.0
 
     @property
@@ -65,7 +66,7 @@ class SessionMemory:
         self._missed = {session_id: until for session_id, until in self._missed.items() if until > now}
         # Views come only while runs wait.
         self._paces = {
-            session_id: pace for session_id, pace in self._paces.items() if now - pace.seen_at <= _REMEMBERED_SECONDS
+            session_id: pace for session_id, pace in self._paces.items() if now - pace.known_at <= _REMEMBERED_SECONDS
         }
         for view in views:
             self._paces[view.session_id] = (self._paces.get(view.session_id) or _Pace(now)).seen(view, now)
@@ -84,7 +85,11 @@ class SessionMemory:
     def _ahead(self, view: WorkerView) -> int:
         if not view.takes_grants:
             return 0
-        ends = math.floor(self._paces[view.session_id].per_second * self._ahead_seconds())
+        seconds = self._ahead_seconds()
+        ends = math.floor(self._paces[view.session_id].per_second * seconds)
+        if view.running and view.newest_seconds > seconds:
+            # All that it runs is longer than that: the pace is for the places that are left.
+            ends = ends * max(0, view.places - view.running) // view.places
         # Beyond the first ones whole claims: it takes as many at once as it has places.
         ends -= ends % view.places if ends > view.places else 0
         return min(_AHEAD_PLACES * view.places, ends)
@@ -93,14 +98,19 @@ class SessionMemory:
         seconds = now - self._looked_at
         self._looked_at = now
         if seconds <= _UNSEEN_SECONDS:
-            # That one look came soon, because of a ring, does not mean that the next one will.
-            self._look_seconds = max(seconds, 0.8 * self._look_seconds)
+            # One that was rung for before it was due was not late, and does not mean that the next one will be soon.
+            late = seconds if seconds >= self._asked_seconds else 0.0
+            self._look_seconds = max(late, 0.8 * self._look_seconds)
+
+    def looks_again(self, seconds: float) -> None:
+        """The next look is due so soon, unless somebody rings."""
+        self._asked_seconds = seconds
 
     def _ahead_seconds(self) -> float:
         return min(max(_AHEAD_SECONDS, _AHEAD_LOOKS * self._look_seconds), _AHEAD_SECONDS_MAX)
 
     def chosen(self, session_id: int, task_type: str | None = None) -> None:
-        """A run, of this type where that is known, is given to the session."""
+        """A run, of this type where that is known, has been given to the session."""
         if session_id in self._paces:
             self._paces[session_id].given += 1
         self._turn += 1
@@ -115,6 +125,11 @@ class SessionMemory:
             oldest = next(iter(self._turns))
             del self._turns[oldest]
             self._types.pop(oldest, None)
+
+    def taken_back(self, session_id: int, runs: int) -> None:
+        """So many runs that were given to the session are its no more, and have not ended there."""
+        if session_id in self._paces:
+            self._paces[session_id].given -= runs
 
     def missed(self, session_id: int) -> None:
         """The session has not taken a run that was given to it."""
@@ -134,26 +149,27 @@ class _Pace:
         self._mean = 0.0
         self._held = 0
         self._known_seconds = 0.0
-        self.seen_at = now
+        self._seen_at = self.known_at = now
 
     def seen(self, view: WorkerView, now: float) -> "_Pace":
         """At this moment it holds these runs, taken or not; the pace is a mean in which the past fades."""
-        seconds, held = now - self.seen_at, view.running + view.assigned
+        seconds, held = now - self._seen_at, view.running + view.assigned
         # Where none of its places has changed hands, what it holds no more was taken back, by whichever dispatcher.
         is_still = view.running >= view.places and view.newest_seconds > seconds + _COMMIT_SECONDS
         ended = 0 if is_still else max(0, self._held + self.given - held)
-        self.given, self._held, self.seen_at = 0, held, now
+        self.given, self._held, self._seen_at = 0, held, now
         if seconds <= 0:
             self._held += ended
         elif seconds > _UNSEEN_SECONDS:
             self._mean = self._known_seconds = 0.0
             # Full places of which none has changed hands: what it does now is long.
-            if is_still or seconds > _REMEMBERED_SECONDS:
+            if is_still:
                 self.per_second = 0.0
         else:
             fading = math.exp(-seconds / _PACE_SECONDS)
             self._mean = self._mean * fading + ended / seconds * (1.0 - fading)
             self._known_seconds += seconds
+            self.known_at = now
             # The mean began with nothing, which is not what the session did before.
             self.per_second = self._mean / (1.0 - math.exp(-self._known_seconds / _PACE_SECONDS))
         return self

@@ -1,11 +1,18 @@
 """Gated runs take their turns: sorted into streams, and let through a small window to the workers."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
-from scheduler_core.decisions.placement_rules import Workers, is_granted, is_served, needs_placement, place_one
+from scheduler_core.decisions.placement_rules import (
+    Workers,
+    is_granted,
+    is_served,
+    keep_room,
+    needs_placement,
+    place_one,
+)
 from scheduler_core.decisions.window_rules import Windows, plan_window, wanted_heads
 from scheduler_core.interfaces import Clock, Store, UnitOfWork
 from scheduler_core.models import CreatedRun
@@ -84,21 +91,24 @@ class WindowService:
                 else (False, False)
             )
             waits = [self._config.poll_interval_seconds, todo.seconds_to_next]
-            plan = WindowPlan()
-            released: Sequence[tuple[CreatedRun, int | None]] = ()
+            done = _Done()
             if todo.has_streams or todo.has_unsorted or todo.has_grants:
                 waits.append(await self._recall(work, self._config.dispatch_timeout_seconds))
                 # Nobody rings when a session stops taking what is granted to it.
                 waits.append(_GRANT_SECONDS if todo.has_grants else None)
             if todo.has_streams or todo.has_unsorted:
-                plan, released, is_fast = await self._release(work)
-                waits.append(_GRANT_SECONDS if is_fast else None)
+                done = await self._release(work)
+                waits.append(_GRANT_SECONDS if done.is_fast else None)
             await self._forget(work)
+        for session_id, task_type in done.chosen:
+            self._memory.chosen(session_id, task_type)
         if has_ended:
             await self._ringer.ring_dispatchers()
-        await self._ring(plan, released)
-        waits.append(plan.seconds_to_next)
-        return 0.0 if is_more else max(0.0, min(seconds for seconds in waits if seconds is not None))
+        await self._ring(done.plan, done.released)
+        waits.append(done.plan.seconds_to_next)
+        seconds = 0.0 if is_more else max(0.0, min(seconds for seconds in waits if seconds is not None))
+        self._memory.looks_again(seconds)
+        return seconds
 
     async def _tell_strategy(self, strategy: str) -> None:
         now = self._clock.monotonic()
@@ -115,14 +125,17 @@ class WindowService:
             return self._next_recall - now
         self._next_recall = now + _RECALL_SECONDS
         ahead_seconds = self._memory.ahead_seconds_max
-        for session_id in await work.dispatch.recall(timeout_seconds, ahead_seconds=ahead_seconds):
-            logger.warning("chosen worker did not take its run", session_id=session_id, seconds=timeout_seconds)
-            self._memory.missed(session_id)
-            dispatcher_metrics.runs_recalled.add(1)
+        for taken in await work.dispatch.recall(timeout_seconds, ahead_seconds=ahead_seconds):
+            self._memory.taken_back(taken.session_id, taken.runs)
+            if taken.is_missed:
+                logger.warning(
+                    "chosen worker did not take its run", session_id=taken.session_id, seconds=timeout_seconds
+                )
+                self._memory.missed(taken.session_id)
+                dispatcher_metrics.runs_recalled.add(1)
         return None
 
-    async def _release(self, work: UnitOfWork) -> tuple[WindowPlan, Sequence[tuple[CreatedRun, int | None]], bool]:
-        """What was decided, what is claimable by that, and whether sessions will soon take all that is granted."""
+    async def _release(self, work: UnitOfWork) -> "_Done":
         facts = await work.dispatch.facts()
         default = self._strategies.default_name
         views = self._memory.apply(facts.workers)
@@ -134,6 +147,7 @@ class WindowService:
             takers=views,
         )
         workers = Workers(views)
+        keep_room([stream.key for stream in facts.streams if stream.head_at is not None], workers)
 
         def needs_choice(stream: Stream) -> bool:
             return needs_placement(stream.key, default)
@@ -145,13 +159,15 @@ class WindowService:
             facts, windows, lambda stream: is_served(stream.key, default, workers, self._strategies.get)
         )
         if not wanted:
-            return plan_window(facts, windows, {}, _nobody, needs_choice), [], is_fast
+            return _Done(plan_window(facts, windows, {}, _nobody, needs_choice), is_fast=is_fast)
         heads = await work.dispatch.heads(wanted)
+        # Noted when it is committed: what nobody was given has not ended there.
+        chosen: list[tuple[int, str]] = []
 
         def choose(run: Placement) -> int | None:
             session_id = place_one(run, workers, self._strategies.get)
             if session_id is not None:
-                self._memory.chosen(session_id, run.stream.task_type)
+                chosen.append((session_id, run.stream.task_type))
             return session_id
 
         plan = plan_window(facts, windows, heads, choose, needs_choice)
@@ -159,7 +175,7 @@ class WindowService:
         granted = sum(release.granted_of is not None for release in plan.releases)
         if released or granted:
             dispatcher_metrics.runs_admitted.add(len(released) + granted)
-        return plan, released, is_fast
+        return _Done(plan, released, chosen, is_fast=is_fast)
 
     async def _ring(self, plan: WindowPlan, released: Sequence[tuple[CreatedRun, int | None]]) -> None:
         await self._ringer.ring_workers(run for run, session_id in released if session_id is None)
@@ -172,6 +188,15 @@ class WindowService:
         if now >= self._next_forget:
             count = await work.dispatch.forget(_FORGET_BATCH)
             self._next_forget = now + (0.0 if count >= _FORGET_BATCH else _FORGET_SECONDS)
+
+
+class _Done(NamedTuple):
+    """What was decided, what is claimable by that, who was chosen for which type, and whether grants are gone soon."""
+
+    plan: WindowPlan = WindowPlan()
+    released: Sequence[tuple[CreatedRun, int | None]] = ()
+    chosen: Sequence[tuple[int, str]] = ()
+    is_fast: bool = False
 
 
 def _nobody(_run: Placement) -> int | None:

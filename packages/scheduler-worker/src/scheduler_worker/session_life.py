@@ -37,9 +37,9 @@ _OVERTIME_SECONDS = 10.0
 """How long after it was stopped, beside its grace, a run may go on before the worker steps in."""
 _GOODBYE_SECONDS = 5.0
 _LEAVE_SECONDS = 3.0
+"""How long a session that is over waits for killed jobs: less than a component that is cancelled is given to leave."""
 # Between two bursts that are granted lies one claim that finds nothing.
 _GRANTLESS_CLAIMS = 2
-"""How long a session that is over waits for killed jobs: less than a component that is cancelled is given to leave."""
 
 
 class SessionEnd(Enum):
@@ -291,7 +291,7 @@ class SessionLife:
         was_granted = self._live_runs.granted_left
         # A claim that did not come back full has found all of them that can be taken: the others have been cancelled.
         self._live_runs.granted_left = (claimed[-1].granted_left or 0) if len(claimed) >= limit else 0
-        if was_granted and not claimed:
+        if was_granted and len(claimed) < limit:
             # There was to be no room, so nobody has been told of it.
             await self._queue.ring([DISPATCHERS])
         return claimed

@@ -69,7 +69,7 @@ def test_core_unit_granted_runs_have_a_window_of_their_own() -> None:
     """All that the workers take now and at once, less what is granted already; others of the lane keep their room."""
     streams = (stream(1, strategy="random", claimable=4), stream(2, claimable=5))
     facts = WindowFacts(now=NOON, streams=streams, workers=(worker(20),))
-    options: dict[str, Any] = {"is_granted": lambda each: each.id == 1, "takers": (worker(20, ahead=10),)}
+    options: dict[str, Any] = {"is_granted": lambda each: each.id == 1, "takers": (worker(20, assigned=4, ahead=10),)}
     plan = planned(facts, **options)
     assert Counter(release.granted_of for release in plan.releases) == {1: 26, None: 15}
     assert {release.run_id // 1000 for release in plan.releases if release.granted_of} == {1}

@@ -90,16 +90,21 @@ class Workers:
             for takers in self._takers.values():
                 _leave_out(view, takers.more)
 
+    def give_nothing_ahead(self, stream: StreamKey) -> None:
+        """Whoever has the resources for a run of this stream, used or not, gets no more runs than it has places for."""
+        for session_id in self._takers_of(stream).ids:
+            view = self._by_id[session_id]
+            if any(amount > view.resources.get(name, 0.0) for name, amount in stream.resources):
+                continue
+            view.ahead = 0
+            if not view.takes_more:
+                for takers in self._takers.values():
+                    _leave_out(view, takers.more)
+
     def _takers_of(self, stream: StreamKey) -> _Takers:
         if self._last is not None and self._last[0] is stream:
             return self._last[1]
-        demand = (
-            stream.queue,
-            stream.task_type,
-            stream.required_tags,
-            stream.preferred_tags,
-            stream.forbidden_tags,
-        )
+        demand = _demand(stream)
         found = self._takers.get(demand)
         if found is None:
             able = [view for view in self._by_id.values() if takes(view, stream)]
@@ -110,6 +115,10 @@ class Workers:
             )
         self._last = (stream, found)
         return found
+
+
+def _demand(stream: StreamKey) -> _Demand:
+    return stream.queue, stream.task_type, stream.required_tags, stream.preferred_tags, stream.forbidden_tags
 
 
 def _by_preference(views: Iterable[WorkerView], stream: StreamKey) -> _Groups:
@@ -167,6 +176,16 @@ def is_served(
     return not needs_placement(stream, default_strategy) or (
         choose(stream.strategy) is not None and bool(workers.eligible(stream))
     )
+
+
+def keep_room(waiting: Iterable[StreamKey], workers: Workers) -> None:
+    """See that runs which request more than any worker has left come to their turn.
+
+    What is given ahead is promised resources too, so that smaller runs would take for ever whatever becomes free.
+    """
+    for stream in {(_demand(stream), stream.resources): stream for stream in waiting if stream.resources}.values():
+        if not workers.eligible(stream):
+            workers.give_nothing_ahead(stream)
 
 
 def place(

@@ -35,7 +35,8 @@ Choose = Callable[[Placement], int | None]
 class Windows:
     """The room that is left: of each lane and class, and of each limit's key. Kept up to date as runs are released.
 
-    Streams whose runs are granted have a window of their own: all that `takers` have places for, now and at once.
+    Streams whose runs are granted have a window of their own: all that `takers` have places for, now and at once. What
+    one of them has too much of takes nothing from the others.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Windows:
         )
         self._grants = Counter(
             {
-                lane: size or sum(worker.places + worker.ahead for worker in takers if _serves(worker, lane))
+                lane: size or sum(worker.room for worker in takers if _serves(worker, lane))
                 for lane in {stream.lane for stream in facts.streams if stream.id in self._granted}
             }
         )
@@ -73,7 +74,8 @@ class Windows:
         self._offered: Counter[tuple[int, Lane]] = Counter()
         for stream in facts.streams:
             if self.is_granted(stream):
-                self._grants[stream.lane] -= stream.claimable
+                # What the takers hold is off their room already.
+                self._grants[stream.lane] -= stream.claimable if size else 0
                 continue
             self._room[stream.lane, stream.stream_class] -= stream.claimable
             if stream.stream_class is StreamClass.BACKGROUND:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from scheduler_core.models import CreatedRun
-from scheduler_core.models.dispatch import GatedRun, KeyedRun, WindowFacts, WindowPlan, WindowWork
+from scheduler_core.models.dispatch import GatedRun, KeyedRun, TakenBack, WindowFacts, WindowPlan, WindowWork
 
 
 class DispatchRepository(Protocol):
@@ -31,12 +31,12 @@ class DispatchRepository(Protocol):
 
     async def recall(
         self, timeout_seconds: float, now: datetime | None = None, *, ahead_seconds: float | None = None
-    ) -> list[int]:
+    ) -> list[TakenBack]:
         """Take back claimable gated runs that nobody has claimed for so long, or whose session does not take them.
 
         What is granted to a session whose places are full of runs is taken back after `ahead_seconds` (None: no sooner
-        than from others). They wait in their streams again. Returns the sessions that let a run wait for too long
-        although they had room, each once.
+        than from others). They wait in their streams again. Of each session, in ascending order of its id, is told how
+        many they were; none where nothing was taken back.
         """
 
     async def facts(self, now: datetime | None = None) -> WindowFacts:

@@ -146,6 +146,11 @@ class WorkerView(msgspec.Struct, kw_only=True):
         return max(0, self.places - self.running - self.assigned)
 
     @property
+    def room(self) -> int:
+        """How many runs more can be given to it now: for free places, and ahead; never below 0."""
+        return max(0, self.places + self.ahead - self.running - self.assigned)
+
+    @property
     def takes_more(self) -> bool:
         """Whether it has a free place, or will have one by the time that a run which is given to it now arrives."""
         return self.running + self.assigned < self.places + self.ahead
@@ -187,6 +192,14 @@ class WindowFacts(msgspec.Struct, frozen=True, kw_only=True):
     limit_keys: tuple[LimitKeyState, ...] = ()
     clocks: dict[tuple[str, bool], float] = {}
     workers: tuple[WorkerView, ...] = ()
+
+
+class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs were taken back from a session, and whether it had let one wait too long although it had room."""
+
+    session_id: int
+    runs: int
+    is_missed: bool
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Gated runs in PostgreSQL: sorted into streams, and let through windows."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from scheduler_core.models.dispatch import (
     Stream,
     StreamClass,
     StreamKey,
+    TakenBack,
     WindowFacts,
     WindowPlan,
     WindowWork,
@@ -89,12 +91,21 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
 
     async def recall(
         self, timeout_seconds: float, now: datetime | None = None, *, ahead_seconds: float | None = None
-    ) -> list[int]:
+    ) -> list[TakenBack]:
         """See DispatchRepository."""
         ahead = timeout_seconds if ahead_seconds is None else ahead_seconds
-        rows = await self._rows("recall_offered", {"timeout": timeout_seconds, "now": now})
-        rows += await self._rows("take_back_grants", {"timeout": timeout_seconds, "ahead": ahead, "now": now})
-        return sorted({row["session_id"] for row in rows if row["session_id"] is not None})
+        offered = await self._rows("recall_offered", {"timeout": timeout_seconds, "now": now})
+        granted = await self._rows("take_back_grants", {"timeout": timeout_seconds, "ahead": ahead, "now": now})
+        runs = Counter(row["session_id"] for row in offered if row["session_id"] is not None)
+        missed = set(runs)
+        for row in granted:
+            runs[row["session_id"]] += row["runs"]
+            if row["is_missed"]:
+                missed.add(row["session_id"])
+        return [
+            TakenBack(session_id=session_id, runs=count, is_missed=session_id in missed)
+            for session_id, count in sorted(runs.items())
+        ]
 
     async def facts(self, now: datetime | None = None) -> WindowFacts:
         """See DispatchRepository."""
@@ -117,7 +128,10 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
             )
             clocks = {(row["queue"], row["background"]): row["virtual_time"] for row in rows}
         keys = {stream.id: stream.key for stream in streams}
-        workers = [_worker(row, keys) for row in await self._rows("window_workers", {"now": now})] if waiting else []
+        # Also while all that waits is given: how soon it is taken says what the next ones are worth.
+        is_given = any(stream.claimable for stream in streams)
+        rows = await self._rows("window_workers", {"now": now}) if waiting or is_given else []
+        workers = [_worker(row, keys) for row in rows]
         return WindowFacts(
             now=moment, streams=tuple(streams), limit_keys=tuple(limit_keys), clocks=clocks, workers=tuple(workers)
         )

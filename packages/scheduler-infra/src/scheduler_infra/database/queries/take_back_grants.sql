@@ -1,7 +1,7 @@
 -- Grants end of which nothing is left, whose session takes nothing any more, or that have not been used up in time: what
 -- is left of them waits in its stream again. In time is within `timeout`, and while the places of the session are full of
--- runs within `ahead`: what was given to it beyond them has turned out not to be short. Told are the sessions that have
--- let some wait for `timeout` although they had room.
+-- runs within `ahead`: what was given to it beyond them has turned out not to be short. Of each session is told how many
+-- were left of them, and whether it has let some wait for `timeout` although it had room (`is_missed`).
 -- Whether runs of a grant have gone another way, such as cancelled ones, is looked up once it is a second old.
 WITH moment AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
@@ -29,10 +29,11 @@ WITH moment AS MATERIALIZED (
            AND NOT EXISTS (SELECT FROM held
                            WHERE held.session_id = past.session_id AND held.stream_id = past.stream_id
                              AND held.granted_at = past.granted_at))
-    RETURNING past.session_id, past.stream_id, past.granted_at
+    RETURNING past.session_id, past.stream_id, past.granted_at, cardinality(past.run_ids) AS runs
 )
-SELECT DISTINCT held.session_id
-FROM held
-JOIN ended ON ended.session_id = held.session_id AND ended.stream_id = held.stream_id
-    AND ended.granted_at = held.granted_at
-WHERE held.session_id NOT IN (SELECT id FROM full_session)
+SELECT ended.session_id, sum(ended.runs)::integer AS runs,
+       bool_or(held.session_id IS NOT NULL AND held.session_id NOT IN (SELECT id FROM full_session)) AS is_missed
+FROM ended
+LEFT JOIN held ON held.session_id = ended.session_id AND held.stream_id = ended.stream_id
+    AND held.granted_at = ended.granted_at
+GROUP BY ended.session_id
