@@ -1,5 +1,6 @@
 """What a limit's key keeps when its limit changes, and when it is forgotten."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 
 from fixtures.factories import build_plan, claim, create_runs, create_task, open_session, report
+from fixtures.waiting import wait_until_blocked
 from fixtures.windows import build_window, insert_limit
 from scheduler_core.decisions.limit_rules import capacity, tokens_at
 from scheduler_core.interfaces import Store
@@ -76,6 +78,28 @@ async def test_infra_integration_limited_runs_are_not_begun_after_a_drain(
     async with store.autocommit() as work:
         await work.worker_sessions.drain("one", False)
     assert len(await claim(store, session_id)) == 1
+
+
+async def test_infra_integration_a_claim_locks_keys_in_ascending_order(store: Store, database_url: str) -> None:
+    """Whichever key a claim waits for, it holds those before it and none behind it, so that claims never deadlock."""
+    names = tuple("abcde")
+    for name in names:
+        insert_limit(database_url, name, concurrent=len(names))
+    await create_runs(store, build_plan(await create_task(store, limits=names)), len(names))
+    session_id = await open_session(store)
+    window = build_window(store)
+    while await window.look() == 0.0:
+        pass
+    key_ids = [key_id for (key_id,) in rows(database_url, "SELECT id FROM scheduler.limit_keys ORDER BY id")]
+    assert len(key_ids) == len(names)
+    for place, key_id in enumerate(key_ids):
+        async with await psycopg.AsyncConnection.connect(database_url) as holder:
+            await holder.execute("SELECT FROM scheduler.limit_keys WHERE id = %s FOR UPDATE", (key_id,))
+            claiming = asyncio.create_task(claim(store, session_id, 1))
+            await wait_until_blocked(database_url)
+            free = rows(database_url, "SELECT id FROM scheduler.limit_keys FOR UPDATE SKIP LOCKED")
+        assert len(await claiming) == 1
+        assert sorted(each for (each,) in free) == key_ids[place + 1 :]
 
 
 async def end(store: Store, session_id: int, *runs: ClaimedRun) -> None:
