@@ -11,7 +11,7 @@ from fixtures.factories import PYTHON_LANE, build_plan, claim, create_runs, crea
 from fixtures.in_memory_message_queue import InMemoryMessageQueue
 from fixtures.windows import build_window, insert_limit
 from scheduler_core.interfaces import Store
-from scheduler_core.models import ClaimedRun, Task, TaskRunStatus, TaskStatus, session_address
+from scheduler_core.models import ClaimedRun, Lane, Task, TaskRunStatus, TaskStatus, session_address
 from scheduler_dispatcher import key_sorting
 
 
@@ -200,6 +200,26 @@ async def test_dispatcher_integration_a_run_without_a_worker_holds_nothing(store
     [run_id] = await trigger(store, here)
     await build_window(store).look()
     assert [run.id for run in await claim(store, session_id)] == [run_id]
+
+
+async def test_dispatcher_integration_runs_that_wait_for_busy_workers_hold_nothing(
+    store: Store, database_url: str
+) -> None:
+    """What is claimable in a queue whose workers are full leaves another queue's runs all places of their limit."""
+    insert_limit(database_url, "two", concurrent=2)
+    long_one = await create_task(store, queue="busy")
+    there = await create_task(store, limits=("two",), queue="busy")
+    here = await create_task(store, limits=("two",))
+    full, free = await open_session(store, queues=("busy",), places=1), await open_session(store)
+    await trigger(store, long_one)
+    assert len(await claim(store, full, 1, Lane("busy", "python"))) == 1
+    waiting = await trigger(store, there, 3)
+    window = build_window(store)
+    await window.look()
+    assert [await status_of(store, run_id) for run_id in waiting] == ["DISPATCHED", "DISPATCHED", "PENDING"]
+    run_ids = await trigger(store, here, 3)
+    await window.look()
+    assert [run.id for run in await claim(store, free)] == run_ids[:2]
 
 
 async def test_dispatcher_integration_claimable_runs_of_a_lane_that_lost_its_workers_go_back(

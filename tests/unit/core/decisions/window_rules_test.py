@@ -32,7 +32,8 @@ def worker(places: int = 7, **changes: Any) -> WorkerView:
 def stream(stream_id: int, **changes: Any) -> Stream:
     """A stream of the default queue with waiting runs; keys that StreamKey knows go there."""
     names = set(StreamKey.__struct_fields__)
-    key = StreamKey(queue="default", task_type="python", **{k: v for k, v in changes.items() if k in names})
+    fields = {k: v for k, v in changes.items() if k in names}
+    key = StreamKey(**{"queue": "default", "task_type": "python", **fields})
     rest = {k: v for k, v in changes.items() if k not in names}
     return Stream(**{"id": stream_id, "key": key, "head_at": NOON, **rest})
 
@@ -164,6 +165,19 @@ def test_core_unit_limits_bound_what_is_claimable_over_all_streams() -> None:
         workers=(worker(20),),
     )
     assert Counter(release.run_id // 1000 for release in planned(facts).releases) == {1: 2, 3: 2}
+
+
+def test_core_unit_a_lane_leaves_other_lanes_all_places_of_a_limit() -> None:
+    """What is claimable in one lane, before or by this plan, may wait there for long: no other lane waits for that."""
+    key: dict[str, Any] = {"limits": ((5, ""),), "limit_key_ids": (50,)}
+    workers = (worker(1, queues=frozenset({"busy"})), worker(1, queues=frozenset({"new"})), worker(20))
+    facts = WindowFacts(
+        now=NOON,
+        streams=(stream(1, queue="busy", claimable=3, **key), stream(2, queue="new", **key), stream(3, **key)),
+        limit_keys=(LimitKeyState(id=50, now=NOON, concurrent=3),),
+        workers=workers,
+    )
+    assert Counter(release.run_id // 1000 for release in planned(facts).releases) == {2: 3, 3: 3}
 
 
 def test_core_unit_the_next_look_is_when_a_rate_lets_the_next_run_go() -> None:
