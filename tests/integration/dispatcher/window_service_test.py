@@ -403,6 +403,29 @@ async def test_dispatcher_integration_a_worker_that_does_not_take_its_run_loses_
     assert [run.id for run in await claim(store, other)] == [run_id]
 
 
+async def test_dispatcher_integration_a_claimable_run_is_taken_back_from_who_lets_it_wait(
+    store: Store, database_url: str
+) -> None:
+    """After the time-out it waits in its stream again and its session is told; a run for anybody stays claimable."""
+    chosen = await create_task(store, strategy="least_loaded", fairness_key="params.tenant")
+    shared = await create_task(store, fairness_key="params.tenant")
+    stuck, _other = await open_session(store, places=20), await open_session(store, places=1)
+    [run_id], [open_to_all] = [await trigger(store, task, 1, tenant="a") for task in (chosen, shared)]
+    await build_window(store).look()
+    offered = "SELECT id, assigned_to FROM scheduler.task_runs WHERE status = 'DISPATCHED' ORDER BY id"
+    assert rows(database_url, offered) == [(run_id, stuck), (open_to_all, None)]
+    for told, left in (([], [(run_id, stuck), (open_to_all, None)]), ([stuck], [(open_to_all, None)])):
+        rows(
+            database_url,
+            "UPDATE scheduler.task_runs SET offered_at = offered_at - interval '60 s' "
+            "WHERE status = 'DISPATCHED' RETURNING id",
+        )
+        async with store.transaction() as work:
+            assert await work.dispatch.recall(100.0) == told
+        assert rows(database_url, offered) == left
+    assert await status_of(store, run_id) is TaskRunStatus.PENDING
+
+
 async def test_dispatcher_integration_tags_and_resources_choose_the_worker(store: Store, database_url: str) -> None:
     """A run goes to a worker that has its tags and what it requests left, and waits while there is none."""
     task = await create_task(store, required_tags=("gpu",), resources={"gpu": 1.0})
