@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from fixtures.database import every_postgresql
@@ -312,6 +313,19 @@ async def test_infra_integration_ring_targets_of_several_lanes_share_no_place(st
             assert (len(targets), len(set(targets)), both in targets) == (2, 2, True)
         assert other in await work.worker_sessions.ring_targets(lanes, [1, 9])
         assert len(await work.worker_sessions.ring_targets(lanes, [50, 50])) == 5
+
+
+async def test_infra_integration_ring_targets_have_a_lease(store: Store, database_url: str) -> None:
+    """Who has not renewed in time is not rung, although nobody has reaped it yet, until it renews."""
+    late, alive = await open_session(store, places=9), await open_session(store, places=1)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE scheduler.worker_sessions SET lease_expires_at = now() - interval '1 s' WHERE id = %s", [late]
+        )
+    async with store.autocommit() as work:
+        assert await work.worker_sessions.ring_targets([PYTHON_LANE], [50]) == [alive]
+        assert await work.worker_sessions.renew(late) == []
+        assert await work.worker_sessions.ring_targets([PYTHON_LANE], [50]) == [late, alive]
 
 
 async def test_infra_integration_page_lists_sessions_newest_first(store: Store) -> None:
