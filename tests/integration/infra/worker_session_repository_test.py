@@ -15,6 +15,7 @@ from fixtures.factories import (
     create_runs,
     create_task,
     open_session,
+    report,
     status_of,
 )
 from fixtures.query_change import QueryChange
@@ -169,6 +170,25 @@ async def test_infra_integration_reap_quarantines_as_the_task_says(store: Store)
         found = await work.task_runs.get(run.run_id)
     assert (reaped.status, reaped.losses) == ("QUARANTINED", 1)
     assert found.error == "Its worker session was lost once, so it is not tried again."
+
+
+async def test_infra_integration_reap_counts_losses_and_no_failures(store: Store) -> None:
+    """A failed attempt brings a run no nearer to its quarantine: only lost sessions do."""
+    task = await create_task(store, max_losses=2, max_retries=1)
+    [made] = await create_runs(store, build_plan(task))
+    session = await open_session(store)
+    [run] = await claim(store, session)
+    async with store.autocommit() as work:
+        await work.task_runs.finish(session, [report(run, TaskRunStatus.FAILED, retry_delay_seconds=0.0)])
+        statuses = []
+        for _ in range(2):
+            await work.task_runs.admit(10, after_lease())
+            session = await open_session(store)
+            assert [each.id for each in await claim(store, session)] == [made.run_id]
+            statuses += [each.status for each in await work.worker_sessions.reap([session], after_lease())]
+        stored = await work.task_runs.get(made.run_id)
+    assert statuses == ["PENDING", "QUARANTINED"]
+    assert (stored.losses, stored.failures) == (2, 1)
 
 
 async def test_infra_integration_reap_cancels_a_flagged_run(store: Store) -> None:
