@@ -166,6 +166,21 @@ async def test_unique_trigger_integration_throttles(api: Api, store: Store) -> N
     assert (found["id"], found["status"]) == (run["id"], TaskRunStatus.COMPLETED)
 
 
+@pytest.mark.parametrize("policy", ["window_seconds", "throttle_seconds"])
+async def test_unique_trigger_integration_makes_a_new_run_after_the_time(
+    api: Api, store: Store, database_url: str, policy: str
+) -> None:
+    """A run counts until the window or the throttle is over, and then the new run counts as long."""
+    await unique_task(store, **{policy: 3600.0})
+    run = await trigger(api)
+    age_keys(database_url, 1800.0)
+    assert (await trigger(api, 200))["id"] == run["id"]
+    age_keys(database_url, 1801.0)
+    again = await trigger(api)
+    assert again["id"] != run["id"]
+    assert (await trigger(api, 200))["id"] == again["id"]
+
+
 @pytest.mark.parametrize(
     ("key", "body", "field", "words"),
     [
