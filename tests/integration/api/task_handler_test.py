@@ -195,8 +195,10 @@ async def test_api_integration_resumes_after_what_it_missed(api: Api, store: Sto
     assert resumed["status"] == "ACTIVE"
     assert datetime.fromisoformat(resumed["next_run_at"]) > datetime.now(UTC) - timedelta(seconds=5)
     async with store.autocommit() as work:
-        (slot,) = await work.schedules.slots(task["id"])
-    assert slot.reason is SlotReason.PAUSED
+        slots = await work.schedules.slots(task["id"])
+    # A second may have begun before the pause: that slot is none of the pause.
+    assert {each.reason for each in slots} <= {SlotReason.PAUSED, SlotReason.MISSED}
+    (slot,) = [each for each in slots if each.reason is SlotReason.PAUSED]
     assert slot.count == (slot.last_scheduled_at - slot.scheduled_at) / timedelta(seconds=1) + 1 >= 90
     assert slot.scheduled_at > recorded
 
