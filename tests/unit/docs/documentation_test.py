@@ -22,6 +22,7 @@ from fixtures.documentation import (
     pages,
 )
 from scheduler_api.client.task_file import read_task_files
+from scheduler_api.schemas.task_input import read_task
 from scheduler_core.config import load_settings
 
 BLOCKS = all_blocks()
@@ -31,7 +32,10 @@ def _check_toml(block: Block, directory: Path) -> None:
     name = "tasks.toml" if re.search(r"^\s*\[\[task\]\]", block.text, re.MULTILINE) else "scheduler.toml"
     (directory / name).write_text(block.text, encoding="utf-8")
     if name == "tasks.toml":
-        assert read_task_files([str(directory / name)])
+        tasks = read_task_files([str(directory / name)])
+        assert tasks
+        # What the API would say to each, but for the types, which the plug-ins of its workers decide.
+        assert [problem for task in tasks for problem in read_task(task.definition, None).problems] == []
     else:
         assert (
             load_settings(config_dir=directory, environ={"SCHEDULER_STATE_DIR": str(directory)}).config_dir == directory
