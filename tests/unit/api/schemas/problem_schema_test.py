@@ -56,13 +56,3 @@ def test_problem_document_bounds_the_list() -> None:
     assert len(document.errors) == 200
     assert len(document.detail) < 500
     assert document.detail.startswith("5000 things")
-
-
-def test_problem_document_tells_several_problems_in_one_sentence() -> None:
-    """Each without its full stop, and how many more there are."""
-    problems = [Problem(f"f{number}", "It is too long. Shorten it.") for number in range(7)]
-    told = "; ".join(f"f{number}: It is too long. Shorten it" for number in range(5))
-    assert problem_document(InvalidInputError(problems)).detail == f"7 things are wrong: {told}; and 2 more."
-    assert problem_document(InvalidInputError(problems[:2])).detail == (
-        "2 things are wrong: f0: It is too long. Shorten it; f1: It is too long. Shorten it."
-    )

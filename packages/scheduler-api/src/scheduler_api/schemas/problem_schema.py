@@ -58,10 +58,9 @@ def _detail(error: Exception, status: int, problems: Sequence[Problem]) -> str:
         return "The server failed while it worked on this request. Its log has the reason under the request id."
     if len(problems) <= 1:
         return str(error)
-    told = [f"{p.field}: {p.message}" if p.field else p.message for p in problems[:_DETAILS_MAX]]
-    if (rest := len(problems) - _DETAILS_MAX) > 0:
-        told.append(f"and {rest} more")
-    return f"{len(problems)} things are wrong: {'; '.join(each.removesuffix('.') for each in told)}."
+    told = "; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in problems[:_DETAILS_MAX])
+    rest = len(problems) - _DETAILS_MAX
+    return f"{len(problems)} things are wrong: {told}" + (f"; and {rest} more." if rest > 0 else "")
 
 
 def _entry(problem: Problem, *, in_query: bool) -> ProblemEntry:
