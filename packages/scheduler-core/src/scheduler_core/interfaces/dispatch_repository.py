@@ -35,8 +35,8 @@ class DispatchRepository(Protocol):
         """Take back claimable gated runs that nobody has claimed for so long, or whose session does not take them.
 
         What is granted to a session whose places are full of runs is taken back after `ahead_seconds` (None: no sooner
-        than from others). They wait in their streams again. Of each session, in ascending order of its id, is told how
-        many they were; none where nothing was taken back.
+        than from others). They wait in their streams again. Told is of each session that had some, in ascending
+        order of id, how many they were, and whether it had let one wait for `timeout_seconds` although it had room.
         """
 
     async def facts(self, now: datetime | None = None) -> WindowFacts:

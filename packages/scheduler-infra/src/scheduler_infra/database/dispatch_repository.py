@@ -128,10 +128,7 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
             )
             clocks = {(row["queue"], row["background"]): row["virtual_time"] for row in rows}
         keys = {stream.id: stream.key for stream in streams}
-        # Also while all that waits is given: how soon it is taken says what the next ones are worth.
-        is_given = any(stream.claimable for stream in streams)
-        rows = await self._rows("window_workers", {"now": now}) if waiting or is_given else []
-        workers = [_worker(row, keys) for row in rows]
+        workers = [_worker(row, keys) for row in await self._rows("window_workers", {"now": now})] if waiting else []
         return WindowFacts(
             now=moment, streams=tuple(streams), limit_keys=tuple(limit_keys), clocks=clocks, workers=tuple(workers)
         )
