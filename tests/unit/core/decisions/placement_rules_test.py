@@ -88,10 +88,9 @@ def test_core_unit_runs_are_given_ahead_only_when_no_place_is_free() -> None:
     taken = []
     while offered := workers.eligible(wanted):
         taken.append(offered[0].session_id)
-        assert workers.is_able(taken[-1], wanted)
-        workers.take(taken[-1], wanted)
+        assert workers.take_if_able(taken[-1], wanted)
     assert taken == [1, 2, 1, 1, 2]
-    assert not any(workers.is_able(session_id, wanted) for session_id in (1, 2, 3))
+    assert not any(workers.take_if_able(session_id, wanted) for session_id in (1, 2, 3))
 
 
 def test_core_unit_take_counts_places_resources_turns_and_types() -> None:

@@ -64,16 +64,21 @@ class Workers:
                     return able
         return []
 
-    def is_able(self, session_id: int, stream: StreamKey) -> bool:
-        """Whether there is this session and it can take a run of this stream now; preferred tags do not count."""
+    def take_if_able(self, session_id: int, stream: StreamKey) -> bool:
+        """Take if there is this session and it can take a run of this stream now; preferred tags do not count."""
         if session_id not in self._takers_of(stream).ids:
             return False
         view = self._by_id[session_id]
-        return view.takes_more and (not stream.resources or fits(view, stream))
+        if not view.takes_more or (stream.resources and not fits(view, stream)):
+            return False
+        self._take(view, stream)
+        return True
 
     def take(self, session_id: int, stream: StreamKey) -> None:
         """Count a run of this stream as given to the session; KeyError when there is no such session."""
-        view = self._by_id[session_id]
+        self._take(self._by_id[session_id], stream)
+
+    def _take(self, view: WorkerView, stream: StreamKey) -> None:
         view.assigned += 1
         for name, amount in stream.resources:
             view.used[name] = view.used.get(name, 0.0) + amount
@@ -214,10 +219,7 @@ def place_one(
     if strategy is None:
         return None
     session_id = strategy.choose(placement, offered)
-    if session_id is None or not workers.is_able(session_id, stream):
-        return None
-    workers.take(session_id, stream)
-    return session_id
+    return session_id if session_id is not None and workers.take_if_able(session_id, stream) else None
 
 
 def instead_of_shared(stream: StreamKey) -> str:

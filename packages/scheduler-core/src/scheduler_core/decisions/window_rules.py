@@ -9,7 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heapreplace
 from typing import Final
 
 from scheduler_core.decisions.limit_rules import headroom, seconds_to_start
@@ -90,7 +90,7 @@ class Windows:
         """How many more runs of this stream may become claimable."""
         room = self.window_room(stream)
         if not stream.limit_key_ids:
-            return max(0, room)
+            return room if room > 0 else 0
         limits = (
             self._keys[key_id] - self._offered[key_id, stream.lane]
             for key_id in stream.limit_key_ids
@@ -100,7 +100,7 @@ class Windows:
 
     def window_room(self, stream: Stream) -> int:
         """How many more runs of its lane and class may become claimable, its limits aside."""
-        if self.is_granted(stream):
+        if stream.id in self._granted:
             return self._grants[self._lane_of[stream.id]]
         room = self._room[stream.lane, stream.stream_class]
         return max(room, self._near[stream.lane]) if stream.stream_class is StreamClass.BACKGROUND else room
@@ -111,7 +111,7 @@ class Windows:
 
     def take(self, stream: Stream) -> bool:
         """A run of the stream becomes claimable; True where it belongs to the background's guaranteed share."""
-        if self.is_granted(stream):
+        if stream.id in self._granted:
             self._grants[self._lane_of[stream.id]] -= 1
             return False
         self._room[stream.lane, stream.stream_class] -= 1
@@ -201,29 +201,32 @@ class _Plan:
             for stream in self._facts.streams
             if stream.stream_class is stream_class and self._heads.get(stream.id)
         ]
+        is_plain = stream_class is StreamClass.PLAIN
         positions = {stream.id: 0 for stream in streams}
         self._oldest: dict[Lane, datetime] = {}
         for stream in streams:
             first = self._heads[stream.id][0][1]
             self._oldest[stream.lane] = min(first, self._oldest.get(stream.lane, first))
         by_id = {stream.id: stream for stream in streams}
-        queue = [(self._turn(stream, 0), stream.id) for stream in streams]
+        queue = [(self._turn(stream, self._heads[stream.id][0][1]), stream.id) for stream in streams]
         heapify(queue)
         while queue:
-            turn, stream_id = heappop(queue)
-            stream, position = by_id[stream_id], positions[stream_id]
-            if stream_class is not StreamClass.PLAIN and (now_due := self._turn(stream, position)) > turn:
+            turn, stream_id = queue[0]
+            stream, heads, position = by_id[stream_id], self._heads[stream_id], positions[stream_id]
+            run_id, claim_at = heads[position]
+            if not is_plain and (now_due := self._turn(stream, claim_at)) > turn:
                 # Another stream of its fairness key was served meanwhile.
-                heappush(queue, (now_due, stream_id))
-                continue
-            if self._windows.room(stream) <= 0 or not self._serve(stream, *self._heads[stream_id][position]):
-                continue
-            positions[stream_id] += 1
-            if positions[stream_id] == len(self._heads[stream_id]):
+                heapreplace(queue, (now_due, stream_id))
+            elif self._windows.room(stream) <= 0 or not self._serve(stream, run_id, claim_at, is_plain=is_plain):
+                heappop(queue)
+            elif position + 1 == len(heads):
+                heappop(queue)
                 # There may be more of it than was asked for.
                 self._is_short |= self._windows.room(stream) > 0
             else:
-                heappush(queue, (self._turn(stream, position + 1), stream_id))
+                positions[stream_id] = position + 1
+                following = heads[position + 1][1]
+                heapreplace(queue, ((0.0, following) if is_plain else self._turn(stream, following), stream_id))
 
     def result(self) -> WindowPlan:
         keys = {key.id: key for key in self._facts.limit_keys}
@@ -247,8 +250,7 @@ class _Plan:
             seconds_to_next=0.0 if self._is_short and self._releases else min(waits, default=None),
         )
 
-    def _turn(self, stream: Stream, position: int) -> tuple[float, datetime]:
-        _, claim_at = self._heads[stream.id][position]
+    def _turn(self, stream: Stream, claim_at: datetime) -> tuple[float, datetime]:
         if stream.stream_class is StreamClass.PLAIN:
             return 0.0, claim_at
         return self._start(stream), claim_at
@@ -257,7 +259,7 @@ class _Plan:
         served = self._virtual_times.get(stream.fairness_id or 0, stream.virtual_time)
         return max(served, self._clocks.get((stream.key.queue, stream.key.background), 0.0))
 
-    def _serve(self, stream: Stream, run_id: int, claim_at: datetime) -> bool:
+    def _serve(self, stream: Stream, run_id: int, claim_at: datetime, *, is_plain: bool) -> bool:
         session_id = None
         if stream.id in self._needing_choice:
             session_id = self._choose(Placement(run_id=run_id, stream=stream.key))
@@ -265,7 +267,7 @@ class _Plan:
                 # Nobody suits now, and nobody will suit the next one of the same stream.
                 return False
         is_near = self._windows.take(stream)
-        if stream.stream_class is not StreamClass.PLAIN:
+        if not is_plain:
             start = self._start(stream)
             self._clocks[stream.key.queue, stream.key.background] = start
             if stream.fairness_id is not None:

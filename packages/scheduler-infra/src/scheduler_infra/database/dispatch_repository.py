@@ -134,16 +134,19 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
         )
 
     async def heads(
-        self, wanted: Mapping[int, int], now: datetime | None = None
+        self, wanted: Mapping[int, int], now: datetime | None = None, *, since: Mapping[int, datetime] | None = None
     ) -> dict[int, list[tuple[int, datetime]]]:
         """See DispatchRepository."""
         rows = await self._rows(
-            "window_heads", {"stream_ids": list(wanted), "counts": list(wanted.values()), "now": now}
+            "window_heads",
+            {
+                "stream_ids": list(wanted),
+                "counts": list(wanted.values()),
+                "since": [since.get(stream_id) if since else None for stream_id in wanted],
+                "now": now,
+            },
         )
-        found: dict[int, list[tuple[int, datetime]]] = {}
-        for row in rows:
-            found.setdefault(row["stream_id"], []).append((row["id"], row["claim_at"]))
-        return found
+        return {row["stream_id"]: list(zip(row["run_ids"], row["claim_ats"], strict=True)) for row in rows}
 
     async def release(self, plan: WindowPlan, now: datetime | None = None) -> list[tuple[CreatedRun, int | None]]:
         """See DispatchRepository."""
