@@ -27,7 +27,10 @@ _ORDERED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "lock_admissible_runs": ({"limit": 10, "now": None}, ("idx_task_runs_not_before_id",)),
     "lock_gated_runs": ({"limit": 10, "but": [], "only": None, "now": None}, ("idx_task_runs_gated_not_before",)),
-    "window_heads": ({"stream_ids": [1], "counts": [10], "since": [None], "now": None}, ("idx_task_runs_stream_id_waiting",)),
+    "window_heads": (
+        {"stream_ids": [1], "counts": [10], "since_ats": [None], "since_ids": [None], "now": None},
+        ("idx_task_runs_stream_id_waiting",),
+    ),
 }
 
 

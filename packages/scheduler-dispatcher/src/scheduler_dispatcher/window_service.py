@@ -161,7 +161,11 @@ class WindowService:
         if not wanted:
             return _Done(plan_window(facts, windows, {}, _nobody, needs_choice), is_fast=is_fast)
         # Whatever stands before the first one by now came meanwhile, and rings.
-        since = {stream.id: stream.head_at for stream in facts.streams if stream.head_at is not None}
+        since = {
+            stream.id: (stream.head_at, stream.head_id)
+            for stream in facts.streams
+            if stream.head_at is not None and stream.head_id is not None
+        }
         heads = await work.dispatch.heads(wanted, since=since)
         # Noted when it is committed: what nobody was given has not ended there.
         chosen: list[tuple[int, str]] = []

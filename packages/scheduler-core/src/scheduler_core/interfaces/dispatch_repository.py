@@ -43,12 +43,16 @@ class DispatchRepository(Protocol):
         """All streams with waiting or claimable runs, and all that decides what is released of them."""
 
     async def heads(
-        self, wanted: Mapping[int, int], now: datetime | None = None, *, since: Mapping[int, datetime] | None = None
+        self,
+        wanted: Mapping[int, int],
+        now: datetime | None = None,
+        *,
+        since: Mapping[int, tuple[datetime, int]] | None = None,
     ) -> dict[int, list[tuple[int, datetime]]]:
         """Of each of these streams as many waiting runs, in their order, as (run id, claim_at).
 
-        Of a stream that `since` names, those with this claim_at or a later one: whoever knows that of the first one
-        saves the way over what is granted.
+        Of a stream that `since` names, those from this (claim_at, run id) on: whoever knows them of the first one saves
+        the way over what is granted.
         """
 
     async def release(self, plan: WindowPlan, now: datetime | None = None) -> list[tuple[CreatedRun, int | None]]:

@@ -87,7 +87,7 @@ class StreamClass(StrEnum):
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """A stream with runs that wait or are claimable, as the window is decided from it.
 
-    `head_at` is the claim_at of its first waiting run, None when none waits. `claimable` and `running` are its runs in
+    `head_at` and `head_id` are the claim_at and the id of its first waiting run, None when none waits. `claimable` and `running` are its runs in
     these states, `far` those of the claimable ones that come after all others. `virtual_time` is its fairness key's.
     """
 
@@ -97,6 +97,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     fairness_id: int | None = None
     virtual_time: float = 0.0
     head_at: datetime | None = None
+    head_id: int | None = None
     claimable: int = 0
     far: int = 0
     running: int = 0

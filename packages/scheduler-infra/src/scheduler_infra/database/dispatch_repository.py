@@ -134,15 +134,21 @@ class PostgresDispatchRepository(PostgresRepository, DispatchRepository):
         )
 
     async def heads(
-        self, wanted: Mapping[int, int], now: datetime | None = None, *, since: Mapping[int, datetime] | None = None
+        self,
+        wanted: Mapping[int, int],
+        now: datetime | None = None,
+        *,
+        since: Mapping[int, tuple[datetime, int]] | None = None,
     ) -> dict[int, list[tuple[int, datetime]]]:
         """See DispatchRepository."""
+        firsts = [(since or {}).get(stream_id, (None, None)) for stream_id in wanted]
         rows = await self._rows(
             "window_heads",
             {
                 "stream_ids": list(wanted),
                 "counts": list(wanted.values()),
-                "since": [since.get(stream_id) if since else None for stream_id in wanted],
+                "since_ats": [claim_at for claim_at, _ in firsts],
+                "since_ids": [run_id for _, run_id in firsts],
                 "now": now,
             },
         )

@@ -41,7 +41,7 @@ WITH RECURSIVE moment AS MATERIALIZED (
     GROUP BY run.stream_id
 )
 SELECT stream.id, stream.key, stream.limit_key_ids, stream.fairness_id,
-       coalesce(fairness.virtual_time, 0) AS virtual_time, head.claim_at AS head_at,
+       coalesce(fairness.virtual_time, 0) AS virtual_time, head.claim_at AS head_at, head.id AS head_id,
        coalesce(offered.claimable, 0) + coalesce(granted.granted, 0) AS claimable, coalesce(offered.far, 0) AS far,
        coalesce(running.running, 0) AS running
 FROM (
@@ -55,7 +55,7 @@ LEFT JOIN offered ON offered.stream_id = stream.id
 LEFT JOIN granted ON granted.stream_id = stream.id
 LEFT JOIN running ON running.stream_id = stream.id
 LEFT JOIN LATERAL (
-    SELECT run.claim_at
+    SELECT run.claim_at, run.id
     FROM scheduler.task_runs AS run
     WHERE run.status = 'PENDING' AND run.stream_id = stream.id
       AND (run.stream_id, run.id) NOT IN (SELECT live_grant.stream_id, unnest(live_grant.run_ids) FROM live_grant)
