@@ -21,7 +21,7 @@ SECTIONS: dict[str, Callable[[], Figures]] = {
     "head": head,
     "parked": parked,
     "strategies": strategies,
-    "strategies-no-op": partial(strategies, runs=12_000, repeat=5, places=20, job=0.0),
+    "strategies-no-op": partial(strategies, runs=12_000, repeat=9, places=20, job=0.0),
     "successor": successor,
     "successor-rabbitmq": partial(successor, rabbitmq=True),
 }

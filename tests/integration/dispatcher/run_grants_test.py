@@ -189,6 +189,31 @@ async def test_dispatcher_integration_granted_runs_keep_to_the_order_of_claims(s
     assert [run.id for run in await claim(store, session_id)] == [ids[2], ids[4]]
 
 
+async def test_dispatcher_integration_heads_are_what_is_granted_to_nobody(store: Store, database_url: str) -> None:
+    """In the order of claims, of each stream from the given one on; the facts name the first one of each."""
+    task = await create_task(store, strategy="round_robin")
+    await open_session(store, places=2)
+    runs = await trigger(store, task, 7)
+    await build_window(store).look()
+    assert [run for run, _ in granted(database_url)] == runs[:2]
+    async with store.autocommit() as work:
+        ((urgent,),) = rows(
+            database_url,
+            "UPDATE scheduler.task_runs SET claim_at = claim_at - interval '1 hour' WHERE id = %(id)s RETURNING id",
+            id=runs[6],
+        )
+        (stream,) = (await work.dispatch.facts()).streams
+        heads = (await work.dispatch.heads({stream.id: 9}))[stream.id]
+        assert [run for run, _ in heads] == [urgent, *runs[2:6]]
+        assert heads == sorted(heads, key=lambda head: (head[1], head[0]))
+        assert (stream.head_id, stream.head_at) == heads[0]
+        # All were made at once: their ids alone tell which comes first.
+        since = {stream.id: (heads[2][1], heads[2][0])}
+        assert await work.dispatch.heads({stream.id: 2}, since=since) == {stream.id: heads[2:4]}
+        beyond = {stream.id: (heads[4][1], heads[4][0] + 1)}
+        assert await work.dispatch.heads({stream.id: 9}, since=beyond) == {}
+
+
 async def test_dispatcher_integration_workers_of_the_version_before_are_given_runs_as_before(
     store: Store, database_url: str
 ) -> None:

@@ -90,7 +90,7 @@ class Windows:
         """How many more runs of this stream may become claimable."""
         room = self.window_room(stream)
         if not stream.limit_key_ids:
-            return room if room > 0 else 0
+            return max(0, room)
         limits = (
             self._keys[key_id] - self._offered[key_id, stream.lane]
             for key_id in stream.limit_key_ids

@@ -87,8 +87,9 @@ class StreamClass(StrEnum):
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """A stream with runs that wait or are claimable, as the window is decided from it.
 
-    `head_at` and `head_id` are the claim_at and the id of its first waiting run, None when none waits. `claimable` and `running` are its runs in
-    these states, `far` those of the claimable ones that come after all others. `virtual_time` is its fairness key's.
+    `head_at` and `head_id` are the claim_at and the id of its first waiting run, None when none waits. `claimable` and
+    `running` are its runs in these states, `far` those of the claimable ones that come after all others.
+    `virtual_time` is its fairness key's.
     """
 
     id: int
