@@ -1,12 +1,18 @@
 """Workers that freeze, that are killed by their own jobs, and that nothing takes their session from."""
 
+import os
 import signal
+import time
+from datetime import datetime
+from pathlib import Path
 
 from fixtures.job_lines import JobLine
 from fixtures.processes import wait_until
 from fixtures.site import QUICK_LEASE, Site
 
 MAX_LOSSES = 2
+# A dispatcher looks for dead workers every 2.5 seconds.
+_SCANS_SECONDS = 4.0
 LEASE_SECONDS = float(QUICK_LEASE["SCHEDULER_WORKER__LEASE_SECONDS"])
 
 
@@ -45,6 +51,43 @@ def test_frozen_worker_changes_nothing_when_it_thaws(site: Site) -> None:
     assert site.lines.read() == [JobLine(run_id, 1), JobLine(run_id, 2)]
     logs = site.processes.request("GET", f"/api/v1/task-runs/{run_id}/logs").body
     assert [(entry["attempt"], entry["content"]) for entry in logs["items"]] == [(2, "second\n")]
+
+
+def test_a_killed_workers_run_begins_again_when_its_job_has_ended(site: Site) -> None:
+    """A dispatcher of the same host knows at once that the worker is dead, and waits until what it ran is dead, too.
+
+    Who ends that is held back here for longer than it takes a dispatcher to look, and less than the lease.
+    """
+    site.processes.environment["SCHEDULER_WORKER__LEASE_SECONDS"] = "60"
+    site.start(workers=1)
+    worker = site.processes.started[-1]
+    beats = site.processes.work_dir / "beats"
+    site.create_task(
+        "beating",
+        parameters=site.lines.parameters(
+            f'test "$SCHEDULER_ATTEMPT" -gt 1 && exit 0; while sleep 0.05; do date +%s.%N > {beats}; done'
+        ),
+    )
+    run_id = site.trigger("beating")
+    wait_until(beats.exists, 20, "the job runs")
+    # Not later: a worker that starts ends itself what dead ones have left.
+    site.start_worker("worker-2")
+    site.wait_for_workers(2)
+    (guard,) = (int(pid) for pid in Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split())
+    os.kill(guard, signal.SIGSTOP)
+    try:
+        worker.kill()
+        time.sleep(_SCANS_SECONDS)
+        assert site.lines.read() == [JobLine(run_id, 1)]
+        assert site.workers_alive() == {"worker-1", "worker-2"}
+    finally:
+        os.kill(guard, signal.SIGCONT)
+
+    run = site.processes.wait_for_run(run_id, seconds=20)
+
+    assert (run["attempt"], run["losses"], run["worker_id"]) == (2, 1, "worker-2")
+    assert site.lines.read() == [JobLine(run_id, 1), JobLine(run_id, 2)]
+    assert float(beats.read_text()) < datetime.fromisoformat(run["started_at"]).timestamp()
 
 
 def test_run_that_kills_its_workers_is_quarantined(site: Site) -> None:

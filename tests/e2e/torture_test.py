@@ -19,9 +19,13 @@ _SECONDS = 40.0
 
 
 def _assert_holds(
-    play: Callable[[Turn], Tally], figures: Callable[[Tally], list[Figure]], cycles: int, seed: int = 7
+    play: Callable[[Turn], Tally],
+    figures: Callable[[Tally], list[Figure]],
+    cycles: int,
+    seed: int = 7,
+    seconds: float = _SECONDS,
 ) -> Tally:
-    tally = play(Turn(seed, cycles, time.monotonic() + _SECONDS))
+    tally = play(Turn(seed, cycles, time.monotonic() + seconds))
     assert tally.violations == []
     assert tally.cycles == cycles
     assert [figure for figure in figures(tally) if not figure.holds] == []
@@ -44,7 +48,8 @@ def test_stopped_postgresql_loses_nothing_that_was_answered() -> None:
 @pytest.mark.timeout(180)
 def test_dropped_answers_have_no_double_effect() -> None:
     """Claims, grants, finishes, slots and creates whose answer is lost happen once, and no run is stuck for it."""
-    tally = _assert_holds(commit_replies, reply_figures, 42)
+    # Grants are the rarest: on a busy machine they take the longest to come by.
+    tally = _assert_holds(commit_replies, reply_figures, 42, seconds=100)
     assert [tally.count(f"dropped {kind}") for kind in KINDS] == [6] * len(KINDS)
 
 

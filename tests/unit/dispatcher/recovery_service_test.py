@@ -97,6 +97,28 @@ async def test_look_frees_a_dead_process_of_this_host_at_once(frozen_clock: Froz
     assert queue.wire.rung == [DISPATCHERS]
 
 
+async def test_look_frees_a_dead_process_when_its_jobs_have_ended(frozen_clock: FrozenClock) -> None:
+    """As long as somebody has still to end them it is not lost, and is looked at again within a moment."""
+    store, queue, guarded = ScriptedStore(), InMemoryMessageQueue(), {2}
+    service = RecoveryService(
+        store.as_store(),
+        Ringer(store.as_store(), queue),
+        frozen_clock,
+        is_dead=lambda sighting: sighting.session_id > 1,
+        is_guarded=lambda sighting: sighting.session_id in guarded,
+    )
+    store.sighted = [SessionSighting(number, f"worker-{number}", 1, 30.0, False) for number in (1, 2, 3)]
+    assert await service.look() <= 0.1
+    assert [line.split()[1] for line in store.log if line.startswith("lost")] == ["worker-3"]
+    del store.sighted[2]
+    assert await service.look() <= 0.1
+    guarded.clear()
+    await service.look()
+    assert [line.split()[1] for line in store.log if line.startswith("lost")] == ["worker-3", "worker-2"]
+    del store.sighted[1]
+    assert await service.look() == 2.5
+
+
 async def test_look_writes_down_evidence_when_runs_may_have_been_quarantined(frozen_clock: FrozenClock) -> None:
     """The evidence is written down right after a loss, and after a sweep what somebody else has declared lost."""
     store = ScriptedStore()

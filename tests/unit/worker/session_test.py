@@ -1,6 +1,9 @@
 """The beginning of a session, and who holds a worker id."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from fixtures.factories import build_session
 from fixtures.worker import FakeStore
 from scheduler_core.errors import WorkerIdTakenError
 from scheduler_core.models import NewWorkerSession
-from scheduler_core.runtime.process_identity import ProcessIdentity, start_ticks
+from scheduler_core.runtime.process_identity import ProcessIdentity, guard_mark, start_ticks
 from scheduler_worker.session import open_session
 
 
@@ -96,3 +99,51 @@ async def test_open_session_refuses_an_id_in_use(changes: dict[str, Any], frozen
         await open_session(FakeStore(worker_sessions=sessions), session_of(own), frozen_clock)
 
     assert sessions.lost == []
+
+
+@pytest.fixture
+def guarded() -> Iterator[tuple[NewWorkerSession, "subprocess.Popen[bytes]"]]:
+    """A session of a process that is dead, and the living guard of what it had started."""
+    holder = session_of(ProcessIdentity.own(), pid=2**22 + 1, process_started_at=12)
+    command = [sys.executable, "-c", "print(flush=True); input()", guard_mark(holder.pid, 12)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guard:
+        assert guard.stdout is not None
+        guard.stdout.readline()
+        yield holder, guard
+        guard.kill()
+
+
+async def test_open_session_refuses_the_id_of_a_dead_process_whose_jobs_do_not_end(
+    guarded: tuple[NewWorkerSession, "subprocess.Popen[bytes]"], frozen_clock: FrozenClock
+) -> None:
+    """After a while, in which its next run must not begin: the lease frees it."""
+    holder, _ = guarded
+    sessions = FakeSessions(holder)
+    began = frozen_clock.monotonic()
+    with pytest.raises(WorkerIdTakenError):
+        await open_session(FakeStore(worker_sessions=sessions), session_of(ProcessIdentity.own()), frozen_clock)
+    assert sessions.lost == []
+    assert 10 < frozen_clock.monotonic() - began < 60
+
+
+async def test_open_session_waits_until_the_jobs_of_a_dead_process_have_ended(
+    guarded: tuple[NewWorkerSession, "subprocess.Popen[bytes]"],
+) -> None:
+    """The id is free when nobody is there any more who has to end them."""
+    holder, guard = guarded
+    sessions = FakeSessions(holder)
+
+    class Clock(FrozenClock):
+        async def sleep(self, seconds: float) -> None:
+            assert sessions.lost == []
+            self.advance(seconds)
+            if self.monotonic() > guarded_until:
+                guard.kill()
+                guard.wait()
+
+    clock = Clock()
+    guarded_until = clock.monotonic() + 1
+    own = session_of(ProcessIdentity.own())
+    assert (await open_session(FakeStore(worker_sessions=sessions), own, clock)).id == 7
+    assert sessions.lost == [("same", holder.pid, 12)]
+    assert clock.monotonic() > guarded_until

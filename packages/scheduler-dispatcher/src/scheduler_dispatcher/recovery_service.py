@@ -7,7 +7,7 @@ import structlog
 
 from scheduler_core.interfaces import Clock, Store
 from scheduler_core.models import ReapedRun, SessionSighting
-from scheduler_core.runtime.process_identity import is_dead
+from scheduler_core.runtime.process_identity import is_dead, is_guarded
 from scheduler_dispatcher import dispatcher_metrics
 from scheduler_dispatcher.ringer import Ringer
 from scheduler_dispatcher.session_observer import SessionObserver
@@ -22,6 +22,8 @@ _SCANS_PER_LEASE: Final = 12
 _MARGIN_SECONDS: Final = 0.02
 # How soon a session is looked at again whose counter stood still for long enough while its lease still runs.
 _RECHECK_SECONDS: Final = 0.25
+# And one whose process is dead, and whose jobs are being ended.
+_GUARDED_SECONDS: Final = 0.05
 _SWEEP_SECONDS: Final = 30.0
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 _RECORDED_AT_ONCE: Final = 100
@@ -32,13 +34,18 @@ def process_is_dead(sighting: SessionSighting) -> bool:
     return is_dead(sighting.hostname, sighting.boot_id, sighting.pid, sighting.process_started_at)
 
 
+def jobs_are_guarded(sighting: SessionSighting) -> bool:
+    """Whether there is still somebody on this host who ends the jobs of the session's process: some may be left."""
+    return is_guarded(sighting.pid, sighting.process_started_at)
+
+
 class RecoveryService:
     """Declares sessions lost, frees what they held, and forgets old answers to repeated requests.
 
     Of runs that are QUARANTINED by it the evidence is written down, also when somebody else has declared the loss.
 
-    A session is lost when its lease says so (see SessionObserver), or at once when `is_dead` knows that its process has
-    ended: a dispatcher on the worker's own host need not wait for the lease.
+    A session is lost when its lease says so (see SessionObserver), or, without waiting for that, when `is_dead` knows
+    that its process has ended, and `is_guarded` of nobody on its host who has still to end its jobs.
     """
 
     name = "recovery"
@@ -51,8 +58,10 @@ class RecoveryService:
         clock: Clock,
         observer: SessionObserver | None = None,
         is_dead: Callable[[SessionSighting], bool] = process_is_dead,
+        is_guarded: Callable[[SessionSighting], bool] = jobs_are_guarded,
     ) -> None:
         self._is_dead = is_dead
+        self._is_guarded = is_guarded
         self._store = store
         self._ringer = ringer
         self._clock = clock
@@ -65,7 +74,8 @@ class RecoveryService:
         asked_at = self._clock.monotonic()
         async with self._store.autocommit() as work:
             sightings = await work.worker_sessions.sightings()
-            dead = [sighting for sighting in sightings if self._is_dead(sighting)]
+            ended = [sighting for sighting in sightings if self._is_dead(sighting)]
+            dead = [sighting for sighting in ended if not self._is_guarded(sighting)]
             for sighting in dead:
                 await work.worker_sessions.declare_lost(sighting.worker_id, sighting.pid, sighting.process_started_at)
             lost = self._observer.observe(sightings, asked_at, self._clock.monotonic())
@@ -84,7 +94,8 @@ class RecoveryService:
             await self._ringer.ring_dispatchers()
         if lost or reaped or dead or is_sweep:
             await self._record_evidence()
-        return self._seconds_to_next_scan(sightings)
+        scan = self._seconds_to_next_scan(sightings)
+        return min(scan, _GUARDED_SECONDS) if len(dead) < len(ended) else scan
 
     async def _record_evidence(self) -> None:
         async with self._store.autocommit() as work:

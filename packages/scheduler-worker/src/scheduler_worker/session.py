@@ -7,12 +7,16 @@ from typing import NamedTuple
 from scheduler_core.errors import WorkerIdTakenError
 from scheduler_core.interfaces import Clock, Store
 from scheduler_core.models import NewWorkerSession
-from scheduler_core.runtime.process_identity import ProcessIdentity, is_dead
+from scheduler_core.runtime.process_identity import ProcessIdentity, is_dead, is_guarded
 from scheduler_worker.lease import Lease
 
 logger = logging.getLogger("scheduler.worker")
 
 _TRIES_MAX = 3
+# How long the end of a dead process's jobs is waited for, which is more than it takes to kill them, and how often is
+# looked.
+_GUARDED_SECONDS = 15.0
+_PAUSE_SECONDS = 0.02
 
 
 class OpenedSession(NamedTuple):
@@ -25,8 +29,9 @@ class OpenedSession(NamedTuple):
 async def open_session(store: Store, session: NewWorkerSession, clock: Clock) -> OpenedSession:
     """Begin a session, at once also when its worker id is held by a process of this host that is dead.
 
-    A former session of this very process counts as dead: its jobs have been killed. Raises WorkerIdTakenError when
-    another process lives with this id, or one on a host that cannot be looked at; StoreUnavailableError.
+    A former session of this very process counts as dead: its jobs have been killed. The end of another one's is waited
+    for. Raises WorkerIdTakenError when another process lives with this id, or one on a host that cannot be looked at,
+    and when the jobs of a dead one do not end; StoreUnavailableError.
     """
     for tries_left in reversed(range(_TRIES_MAX)):
         requested_at = clock.monotonic()
@@ -35,28 +40,41 @@ async def open_session(store: Store, session: NewWorkerSession, clock: Clock) ->
                 session_id = await work.worker_sessions.open(session)
             return OpenedSession(session_id, Lease(session.lease_seconds, requested_at))
         except WorkerIdTakenError:
-            if not tries_left or not await _declare_dead(store, session):
+            if not tries_left or not await _declare_dead(store, session, clock):
                 raise
     raise AssertionError("the last try returns or raises")
 
 
-async def _declare_dead(store: Store, session: NewWorkerSession) -> bool:
+async def _declare_dead(store: Store, session: NewWorkerSession, clock: Clock) -> bool:
     """Whether it is worth trying again: the holder is gone, or it was this or a dead process and is now LOST."""
     async with store.autocommit() as work:
         holder = await work.worker_sessions.alive_with_id(session.worker_id)
-        if holder is None:
-            return True
-        if not _is_dead(holder, session):
-            return False
+    if holder is None:
+        return True
+    if not _is_own(holder, session) and not (is_dead(*_process_of(holder)) and await _jobs_have_ended(holder, clock)):
+        return False
+    async with store.autocommit() as work:
         await work.worker_sessions.declare_lost(holder.worker_id, holder.pid, holder.process_started_at)
     logger.warning("former session of a dead process ended", extra={"worker_id": holder.worker_id, "pid": holder.pid})
     return True
 
 
-def _is_dead(holder: NewWorkerSession, session: NewWorkerSession) -> bool:
-    own = (session.hostname, session.boot_id, session.pid, session.process_started_at)
-    held = (holder.hostname, holder.boot_id, holder.pid, holder.process_started_at)
-    return bool(holder.boot_id) and (held == own or is_dead(*held))
+def _is_own(holder: NewWorkerSession, session: NewWorkerSession) -> bool:
+    return bool(holder.boot_id) and _process_of(holder) == _process_of(session)
+
+
+def _process_of(session: NewWorkerSession) -> tuple[str, str, int, int]:
+    return session.hostname, session.boot_id, session.pid, session.process_started_at
+
+
+async def _jobs_have_ended(holder: NewWorkerSession, clock: Clock) -> bool:
+    """Wait until nobody is there any more who ends the jobs of a dead process; False: that takes too long."""
+    deadline = clock.monotonic() + _GUARDED_SECONDS
+    while is_guarded(holder.pid, holder.process_started_at):
+        if clock.monotonic() >= deadline:
+            return False
+        await clock.sleep(_PAUSE_SECONDS)
+    return True
 
 
 def new_session(

@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from scheduler_core.runtime.process_identity import ProcessIdentity, is_dead, start_ticks
+from scheduler_core.runtime.process_identity import ProcessIdentity, guard_mark, is_dead, is_guarded, start_ticks
 
 NO_PROCESS = 2**22 + 1
 
@@ -59,3 +60,26 @@ def test_is_dead_where_proc_hides_processes(pid: int, expected: bool, monkeypatc
 def test_start_ticks_of_no_process(pid: int) -> None:
     """An id that no process has began at no time."""
     assert start_ticks(pid) is None
+
+
+def test_a_guard_is_known_by_its_mark_until_it_has_ended() -> None:
+    """Whoever was started with the mark guards that process and no other; a zombie guards nobody."""
+    guard = [sys.executable, "-c", "print(flush=True); input()", guard_mark(NO_PROCESS, 12)]
+    with subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert is_guarded(NO_PROCESS, 12)
+        assert not any(is_guarded(*other) for other in ((NO_PROCESS, 1), (NO_PROCESS, 123), (NO_PROCESS - 1, 12)))
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_guarded(NO_PROCESS, 12)
+
+
+def test_nobody_is_known_as_a_guard_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody tells does not keep a dead process from being declared dead."""
+
+    def missing(path: Path) -> list[Path]:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "iterdir", missing)
+    assert not is_guarded(os.getpid(), 0)

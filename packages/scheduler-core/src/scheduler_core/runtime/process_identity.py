@@ -49,6 +49,29 @@ def is_dead(hostname: str, boot_id: str, pid: int, started_at: int) -> bool:
     return start_ticks(pid) not in (started_at, 0)
 
 
+def guard_mark(pid: int, started_at: int) -> str:
+    """The argument by which the guard of a process is known: it ends what that has started when that is dead."""
+    return f"guard-of-{pid}-{started_at}"
+
+
+def is_guarded(pid: int, started_at: int) -> bool:
+    """Whether a guard of this process lives on this host; False where /proc does not show it."""
+    wanted = f"\0{guard_mark(pid, started_at)}\0".encode()
+    try:
+        paths = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
+    except OSError:
+        return False
+    return any(wanted in _arguments(path) for path in paths)
+
+
+def _arguments(path: Path) -> bytes:
+    """Each with a zero byte before and after it, but for the first one; none of a process that has ended."""
+    try:
+        return (path / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def _signalled(pid: int) -> int | None:
     if pid <= 0:
         # Names a group of processes.

@@ -1,8 +1,9 @@
 """The program that holds all jobs of one worker: starts, tells, kills and reaps them, and outlives it by a moment.
 
-Run as `supervisor.py ROOT REQUESTS CONTROL TOKEN DIRECTORY GROUPS`: the place of this package, two sockets to the
-worker, the worker's mark and directory, and whether to use control groups. On REQUESTS come frames and go answers; on
-CONTROL come single messages that any thread of the worker may send: the end of its lease, and what to kill at once.
+Run as `supervisor.py ROOT REQUESTS CONTROL TOKEN DIRECTORY GROUPS GUARD`: the place of this package, two sockets to the
+worker, the worker's mark and directory, whether to use control groups, and by what others see that there is this guard.
+On REQUESTS come frames and go answers; on CONTROL come single messages that any thread of the worker may send: the end
+of its lease, and what to kill at once.
 Imports nothing beyond the smallest modules, so that it starts in milliseconds and stays small.
 """
 
@@ -20,12 +21,11 @@ import time
 if __name__ == "__main__":
     sys.path.append(sys.argv[1])
 
-from scheduler_worker.containment import program_start, run_number
+from scheduler_worker.containment import program_start, run_number, tree_removal
 from scheduler_worker.containment.control_groups import ControlGroups, Leaf, remove_groups
 from scheduler_worker.containment.frames import Message
 from scheduler_worker.containment.process_tree import below, hunt, look_around, own_children
 from scheduler_worker.containment.supervised_run import SupervisedRun
-from scheduler_worker.containment.tree_removal import remove_tree
 from scheduler_worker.containment.worker_channel import Control, WorkerChannel, out_of_the_way
 
 _PAUSE_SECONDS = 0.002
@@ -302,7 +302,7 @@ def _prepare() -> int:
 
 def main() -> None:
     """Serve, then remove what the worker could not remove any more."""
-    _, _, requests, control, token, directory, uses_groups = sys.argv
+    _, _, requests, control, token, directory, uses_groups, _ = sys.argv
     wake = _prepare()
     sockets = [socket.socket(fileno=out_of_the_way(int(number))) for number in (requests, control)]
     for each in sockets:
@@ -312,7 +312,8 @@ def main() -> None:
     if groups is not None:
         groups.remove()
     if directory:
-        remove_tree(directory)
+        # Another program under the same id: whoever waits for the guard waits for jobs, and not for their files.
+        os.execv(sys.executable, [sys.executable, "-I", "-S", tree_removal.__file__, directory])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import scheduler_worker
+from scheduler_core.runtime.process_identity import ProcessIdentity, guard_mark
 from scheduler_worker.containment import supervisor
 from scheduler_worker.containment.control_groups import end_groups
 from scheduler_worker.containment.frames import FrameReader, Message, framed
@@ -91,6 +92,7 @@ class SupervisorProcess:
         `on_groups` hears where its control groups are; `on_lost` is to kill what is left when it has died by itself.
         """
         root = str(Path(scheduler_worker.__file__).parents[1])
+        own = ProcessIdentity.own()
         requests, theirs = socket.socketpair()
         control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -101,6 +103,7 @@ class SupervisorProcess:
                     [
                         sys.executable, "-I", "-S", supervisor.__file__, root, str(theirs.fileno()),
                         str(their_control.fileno()), token, directory, str(int(uses_groups)),
+                        guard_mark(own.pid, own.started_at),
                     ],
                     pass_fds=[theirs.fileno(), their_control.fileno()],
                     stdin=subprocess.DEVNULL,

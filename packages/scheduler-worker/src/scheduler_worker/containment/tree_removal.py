@@ -1,7 +1,8 @@
-"""Removal of what jobs have made, also as part of the supervisor's program."""
+"""Removal of what jobs have made; also the program that a supervisor becomes when nothing else is left of them."""
 
 import contextlib
 import os
+import sys
 
 
 def remove_tree(path: str) -> None:
@@ -21,3 +22,7 @@ def _open_up(path: str) -> None:
     with contextlib.suppress(OSError):
         if not os.path.islink(path):
             os.chmod(path, 0o700)
+
+
+if __name__ == "__main__":
+    remove_tree(sys.argv[1])
