@@ -20,10 +20,9 @@ _SCAN_SECONDS_MAX: Final = 2.5
 _SCANS_PER_LEASE: Final = 12
 # A verdict's moment is met a little late rather than a little early.
 _MARGIN_SECONDS: Final = 0.02
-# How soon a session is looked at again whose counter stood still for long enough while its lease still runs.
+# How soon a session is looked at again whose counter stood still for long enough while its lease still runs, or whose
+# process is dead and whose jobs are being ended.
 _RECHECK_SECONDS: Final = 0.25
-# And one whose process is dead, and whose jobs are being ended.
-_GUARDED_SECONDS: Final = 0.05
 _SWEEP_SECONDS: Final = 30.0
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 _RECORDED_AT_ONCE: Final = 100
@@ -95,7 +94,7 @@ class RecoveryService:
         if lost or reaped or dead or is_sweep:
             await self._record_evidence()
         scan = self._seconds_to_next_scan(sightings)
-        return min(scan, _GUARDED_SECONDS) if len(dead) < len(ended) else scan
+        return min(scan, _RECHECK_SECONDS) if len(dead) < len(ended) else scan
 
     async def _record_evidence(self) -> None:
         async with self._store.autocommit() as work:

@@ -16,7 +16,7 @@ _TRIES_MAX = 3
 # How long the end of a dead process's jobs is waited for, which is more than it takes to kill them, and how often is
 # looked.
 _GUARDED_SECONDS = 15.0
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.05
 
 
 class OpenedSession(NamedTuple):
