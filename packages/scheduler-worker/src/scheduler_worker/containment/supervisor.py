@@ -313,7 +313,7 @@ def main() -> None:
         groups.remove()
     if directory:
         # Another program under the same id: whoever waits for the guard waits for jobs, and not for their files.
-        os.execv(sys.executable, [sys.executable, "-I", "-S", tree_removal.__file__, directory])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-I", "-S", tree_removal.__file__, directory])  # noqa: S606 - our own
 
 
 if __name__ == "__main__":
