@@ -147,3 +147,20 @@ async def test_open_session_waits_until_the_jobs_of_a_dead_process_have_ended(
     assert (await open_session(FakeStore(worker_sessions=sessions), own, clock)).id == 7
     assert sessions.lost == [("same", holder.pid, 12)]
     assert clock.monotonic() > guarded_until
+
+
+async def test_open_session_has_the_id_when_the_lease_of_a_dead_process_ends_before_its_jobs(
+    guarded: tuple[NewWorkerSession, "subprocess.Popen[bytes]"], frozen_clock: FrozenClock
+) -> None:
+    """Whoever waits for the jobs does not wait beyond the lease."""
+    free_at = frozen_clock.monotonic() + 3
+
+    class Sessions(FakeSessions):
+        async def open(self, session: NewWorkerSession) -> int:
+            if (left := free_at - frozen_clock.monotonic()) > 0:
+                raise WorkerIdTakenError(session.worker_id, session.hostname, 1, left)
+            return 7
+
+    own = session_of(ProcessIdentity.own())
+    assert (await open_session(FakeStore(worker_sessions=Sessions(guarded[0])), own, frozen_clock)).id == 7
+    assert frozen_clock.monotonic() - free_at < 1

@@ -33,26 +33,34 @@ async def open_session(store: Store, session: NewWorkerSession, clock: Clock) ->
     for. Raises WorkerIdTakenError when another process lives with this id, or one on a host that cannot be looked at,
     and when the jobs of a dead one do not end; StoreUnavailableError.
     """
+    patience_ends = clock.monotonic() + _GUARDED_SECONDS
     for tries_left in reversed(range(_TRIES_MAX)):
         requested_at = clock.monotonic()
         try:
             async with store.autocommit() as work:
                 session_id = await work.worker_sessions.open(session)
             return OpenedSession(session_id, Lease(session.lease_seconds, requested_at))
-        except WorkerIdTakenError:
-            if not tries_left or not await _declare_dead(store, session, clock):
+        except WorkerIdTakenError as error:
+            until = min(patience_ends, clock.monotonic() + error.seconds_left)
+            if not tries_left or not await _declare_dead(store, session, clock, until):
                 raise
     raise AssertionError("the last try returns or raises")
 
 
-async def _declare_dead(store: Store, session: NewWorkerSession, clock: Clock) -> bool:
-    """Whether it is worth trying again: the holder is gone, or it was this or a dead process and is now LOST."""
+async def _declare_dead(store: Store, session: NewWorkerSession, clock: Clock, until: float) -> bool:
+    """Whether it is worth trying again: the holder is gone, or it was this or a dead process.
+
+    That is LOST now, unless its jobs have not ended by `until`: its lease may have, meanwhile.
+    """
     async with store.autocommit() as work:
         holder = await work.worker_sessions.alive_with_id(session.worker_id)
     if holder is None:
         return True
-    if not _is_own(holder, session) and not (is_dead(*_process_of(holder)) and await _jobs_have_ended(holder, clock)):
-        return False
+    if not _is_own(holder, session):
+        if not is_dead(*_process_of(holder)):
+            return False
+        if not await _jobs_have_ended(holder, clock, until):
+            return True
     async with store.autocommit() as work:
         await work.worker_sessions.declare_lost(holder.worker_id, holder.pid, holder.process_started_at)
     logger.warning("former session of a dead process ended", extra={"worker_id": holder.worker_id, "pid": holder.pid})
@@ -67,11 +75,10 @@ def _process_of(session: NewWorkerSession) -> tuple[str, str, int, int]:
     return session.hostname, session.boot_id, session.pid, session.process_started_at
 
 
-async def _jobs_have_ended(holder: NewWorkerSession, clock: Clock) -> bool:
+async def _jobs_have_ended(holder: NewWorkerSession, clock: Clock, until: float) -> bool:
     """Wait until nobody is there any more who ends the jobs of a dead process; False: that takes too long."""
-    deadline = clock.monotonic() + _GUARDED_SECONDS
     while is_guarded(holder.pid, holder.process_started_at):
-        if clock.monotonic() >= deadline:
+        if clock.monotonic() >= until:
             return False
         await clock.sleep(_PAUSE_SECONDS)
     return True
